@@ -1,0 +1,197 @@
+package talk
+
+import (
+	"slices"
+	"time"
+
+	"github.com/guantong-net/guantong/fusion"
+	"github.com/guantong-net/guantong/fusion/floor"
+	"github.com/guantong-net/guantong/fusion/voice"
+)
+
+// air is one burst on the air: its stream and its recording.
+type air struct {
+	stream *voice.Stream
+	rec    Recording
+	info   voice.Info
+	talker *seat
+	start  time.Time
+	press  fusion.ID
+	free   bool // there is no floor: a side of a full-duplex call
+	cause  string
+	timer  *time.Timer
+}
+
+// over lets the stream's tail out and closes the recording. It happens once.
+func (a *air) over() {
+	if a.rec == nil {
+		return
+	}
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	a.stream.Close()
+	a.rec.End(a.cause, time.Now())
+	a.rec = nil
+}
+
+// start opens the stream of a burst that the floor has granted.
+func (r *room) start(o floor.Output) {
+	s := r.seats[o.Talker]
+	if s == nil {
+		return
+	}
+	info := voice.Info{
+		Burst: o.Burst, Talk: s.talk, Talker: s.leg.Unit(), Name: s.opt.Name,
+		Precedence: o.Precedence, Emergency: o.Emergency, Exercise: r.x.d.Exercise(),
+	}
+	a := r.broadcast(s, info)
+	a.press = s.press(o.Burst)
+	r.air = a
+	for _, id := range r.m.Hears() {
+		if l := r.seats[id]; l != nil {
+			r.attach(a, l, true)
+		}
+	}
+	s.media.Store(0)
+	s.out.Store(a)
+}
+
+// broadcast opens a stream and its recording.
+func (r *room) broadcast(s *seat, info voice.Info) *air {
+	a := &air{info: info, talker: s, start: time.Now()}
+	format := s.leg.Format().ID
+	a.rec = r.x.d.Recorder.Begin(BurstInfo{Info: info, Groups: r.groups(), Start: a.start, Codec: format.String()})
+	a.stream = r.x.d.Switch.Open(info, format, a.rec, s.ear())
+	return a
+}
+
+// groups lists the room's groups.
+func (r *room) groups() []fusion.Number {
+	var list []fusion.Number
+	for _, t := range r.talks {
+		if t.Group != 0 {
+			list = append(list, t.Group)
+		}
+	}
+	return list
+}
+
+// attach lets s hear a burst, unless it is its own device's, or the device hears the same press in another conversation.
+func (r *room) attach(a *air, s *seat, fromStart bool) {
+	if s.same(a.talker) || s.held || !r.x.claim(a, s) {
+		return
+	}
+	a.stream.Attach(s.ear(), fromStart)
+}
+
+func (r *room) detach(a *air, s *seat) {
+	a.stream.Detach(s.ear())
+	if r.x.disclaim(a, s) {
+		go r.x.rehear(a.press) // its device may hear on elsewhere; takes the locks of other rooms
+	}
+}
+
+// claim makes s the one seat of its device that hears a press. r.mu is held; the table has a lock of its own.
+func (x *Exchange) claim(a *air, s *seat) bool {
+	if a.press.IsZero() {
+		return true
+	}
+	k := press{s.opt.Terminal, a.press}
+	x.pressMu.Lock()
+	defer x.pressMu.Unlock()
+	if o := x.heard[k]; o != nil && o != s {
+		return false
+	}
+	x.heard[k] = s
+	return true
+}
+
+// disclaim gives the claim of s on a press back, if it has it.
+func (x *Exchange) disclaim(a *air, s *seat) bool {
+	if a.press.IsZero() {
+		return false
+	}
+	k := press{s.opt.Terminal, a.press}
+	x.pressMu.Lock()
+	defer x.pressMu.Unlock()
+	if x.heard[k] != s {
+		return false
+	}
+	delete(x.heard, k)
+	return true
+}
+
+// finish ends the burst on the air. Unless it is cut, its last packets have a moment to arrive.
+func (r *room) finish(o floor.Output) {
+	a := r.air
+	if a == nil || a.info.Burst != o.Burst {
+		return
+	}
+	r.air = nil
+	a.talker.out.Store(nil)
+	a.cause = o.Ended.String()
+	r.note(a.talker, "ended", a.info.Burst, a.cause)
+	r.release(a)
+	if o.Cut {
+		a.over()
+		return
+	}
+	r.tails = append(r.tails, a)
+	a.timer = time.AfterFunc(tailTime, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.tails = slices.DeleteFunc(r.tails, func(t *air) bool { return t == a })
+		a.over()
+	})
+}
+
+// release gives back the claims on a burst. Who heard the press here may go on hearing it in another conversation.
+func (r *room) release(a *air) {
+	if a.press.IsZero() {
+		return
+	}
+	for _, s := range r.order {
+		r.x.disclaim(a, s)
+	}
+	go r.x.rehear(a.press) // takes the locks of other rooms
+}
+
+// rehear lets devices hear a press that they heard in a conversation where it is over.
+func (x *Exchange) rehear(id fusion.ID) {
+	for _, r := range x.all() {
+		r.mu.Lock()
+		if !r.gone && r.air != nil && r.air.press == id {
+			r.relisten()
+		}
+		r.mu.Unlock()
+	}
+}
+
+// tailPacket sends the packet that is being handled to the burst that it belongs to.
+func (r *room) tailPacket(o floor.Output) {
+	if r.now == nil {
+		return
+	}
+	for _, a := range r.tails {
+		if a.info.Burst == o.Burst {
+			a.stream.Push(r.now)
+		}
+	}
+}
+
+// rehear makes what s hears fit whether it is on hold.
+func (r *room) rehear(s *seat) {
+	if r.m == nil {
+		r.rehearDuplex(s)
+		return
+	}
+	if r.air == nil {
+		return
+	}
+	if s.held {
+		r.detach(r.air, s)
+	} else if r.hears(s) {
+		r.attach(r.air, s, false)
+	}
+}
