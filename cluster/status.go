@@ -1,0 +1,66 @@
+package cluster
+
+import (
+	"github.com/hashicorp/raft"
+)
+
+// Status is what a node knows of itself.
+type Status struct {
+	NodeID     string       `json:"node"`
+	Role       string       `json:"role"`             // "leader", "follower", "candidate", "shutdown"
+	Leader     string       `json:"leader,omitempty"` // node ID
+	Epoch      uint64       `json:"epoch"`            // Raft term
+	LastIndex  uint64       `json:"last_index"`       // of the log
+	Committed  uint64       `json:"committed"`
+	Applied    uint64       `json:"applied"`    // into the state
+	LastEvent  uint64       `json:"last_event"` // sequence number
+	Pending    int          `json:"pending"`    // proposals under way
+	DiskFree   uint64       `json:"disk_free"`  // octets
+	Reserve    uint64       `json:"disk_reserve"`
+	StateSize  int64        `json:"state_size"`     // octets on the disk
+	ClockAhead uint64       `json:"clock_ahead"`    // stamps that were more than 5 minutes ahead of us
+	Age        int64        `json:"age_ms"`         // how old a view of this node may be, ms
+	Held       int          `json:"held,omitempty"` // accepted here without a quorum, not yet replicated
+	Nodes      []NodeStatus `json:"nodes,omitempty"`
+	Fault      string       `json:"fault,omitempty"` // why it cannot serve; empty while it can
+}
+
+// Leader is the ID of the node that leads, empty when nobody does.
+func (n *Node) Leader() string {
+	_, id := n.raft.LeaderWithID()
+	return string(id)
+}
+
+// Leads reports whether this node leads.
+func (n *Node) Leads() bool { return n.raft.State() == raft.Leader }
+
+// Epoch is the Raft term: it grows with every change of leader, so that what an earlier leader said can be told.
+func (n *Node) Epoch() uint64 { return n.raft.CurrentTerm() }
+
+// Status tells what the node knows of itself.
+func (n *Node) Status() Status {
+	s := Status{
+		NodeID: n.cfg.NodeID, Role: roles[n.raft.State()], Leader: n.Leader(), Epoch: n.Epoch(),
+		LastIndex: n.raft.LastIndex(), Committed: n.raft.CommitIndex(), Applied: n.fsm.Applied(), LastEvent: n.events.latest(),
+		Pending: len(n.pending), Reserve: n.guard.Reserve(), StateSize: n.store.Size(), ClockAhead: n.clock.counted(),
+	}
+	s.Age, s.Held = n.Age().Milliseconds(), n.Held()
+	s.Nodes, _ = n.Nodes() // a state that cannot be read is told below
+	s.DiskFree, _ = n.guard.Free()
+	if err := n.serving(); err != nil {
+		s.Fault = err.Error()
+	} else if err := n.guard.Check(0); err != nil {
+		s.Fault = err.Error()
+	} else if s.Leader == "" {
+		s.Fault = "cut_off: no_leader"
+	}
+	return s
+}
+
+var roles = map[raft.RaftState]string{raft.Leader: "leader", raft.Follower: "follower", raft.Candidate: "candidate", raft.Shutdown: "shutdown"}
+
+func (b *board) latest() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last
+}
