@@ -1,0 +1,136 @@
+package wire
+
+import (
+	"github.com/guantong-net/guantong/fusion"
+	"github.com/guantong-net/guantong/fusion/state"
+)
+
+// LoginRequest is the body of POST /login.
+type LoginRequest struct {
+	User     string `json:"user"`
+	Password string `json:"password"`
+	TOTP     string `json:"totp,omitempty"`
+}
+
+// LoginReply answers a log-in.
+type LoginReply struct {
+	Token     string       `json:"token,omitempty"` // absent while a second factor is missing
+	Expires   state.Millis `json:"expires,omitempty"`
+	NeedsTOTP bool         `json:"needs_totp,omitempty"`
+	Me        *Me          `json:"me,omitempty"`
+}
+
+// Me is who is logged in and what it may do.
+type Me struct {
+	User     state.User      `json:"user"`
+	Unit     state.Unit      `json:"unit"`
+	Rights   []string        `json:"rights"` // as identity names them: "talk_anywhere", "break_in", "force_clear", "monitor", "patch", "admit_call", "dial_out", "replay_all", "export", "admin_objects", "admin_users", "read_audit", "see_status", "exercise"
+	Position *state.Position `json:"position,omitempty"`
+}
+
+// SiteInfo is the site as a client must know it.
+type SiteInfo struct {
+	Number   fusion.Site `json:"number"`
+	Name     string      `json:"name"`
+	Exercise string      `json:"exercise,omitempty"`
+	Version  string      `json:"version"`
+	Node     string      `json:"node"`
+	Nodes    []string    `json:"nodes"` // URLs to re-home to, own first
+	Trunks   []string    `json:"trunks,omitempty"`
+}
+
+// MessageRequest is the body of POST /messages. The request ID (Idempotency-Key) becomes the message's ID.
+type MessageRequest struct {
+	To          []fusion.Number    `json:"to"`
+	Text        string             `json:"text"`
+	Attachments []state.Attachment `json:"attachments,omitempty"`
+	Precedence  fusion.Precedence  `json:"precedence"`
+	Lifetime    int                `json:"lifetime,omitempty"` // seconds
+	Sign        bool               `json:"sign,omitempty"`
+}
+
+// AlertRequest is the body of POST /alerts.
+type AlertRequest struct {
+	Group fusion.Number `json:"group,omitempty"`
+	Text  string        `json:"text,omitempty"`
+	Lat   *float64      `json:"lat,omitempty"`
+	Lon   *float64      `json:"lon,omitempty"`
+}
+
+// Upload is the state of a resumable upload.
+type Upload struct {
+	ID     fusion.ID         `json:"id"`
+	Offset int64             `json:"offset"`
+	Size   int64             `json:"size"`
+	Done   bool              `json:"done"`           // stored and synced; Attachment can be sent in a message
+	File   *state.Attachment `json:"file,omitempty"` // when done
+}
+
+// TalkState is who is in a talk, who talks, who waits.
+type TalkState struct {
+	Talk      fusion.Talk   `json:"talk"`
+	Patch     fusion.ID     `json:"patch,omitzero"` // the patch that the group is part of
+	Seats     []SeatInfo    `json:"seats"`
+	Talker    fusion.Number `json:"talker,omitempty"`
+	Name      string        `json:"name,omitempty"`
+	Burst     fusion.ID     `json:"burst,omitzero"`
+	Since     state.Millis  `json:"since,omitempty"`
+	Emergency bool          `json:"emergency,omitempty"`
+	Queue     []SeatInfo    `json:"queue,omitempty"` // in order
+	Hearing   int           `json:"hearing"`         // how many can hear
+	Deaf      []string      `json:"deaf,omitempty"`  // names of those in the talk who cannot
+}
+
+// SeatInfo is one participant as shown.
+type SeatInfo struct {
+	Unit fusion.Number `json:"unit,omitempty"`
+	Name string        `json:"name"`
+	Via  string        `json:"via"` // "console", "phone", "outside"
+	Talk bool          `json:"talk"`
+}
+
+// CallInfo is one live call as shown.
+type CallInfo struct {
+	ID       fusion.ID     `json:"id"`
+	State    string        `json:"state"` // ringing, queued, dialling, answered, held, in_group, ended
+	From     fusion.Number `json:"from,omitempty"`
+	FromName string        `json:"from_name,omitempty"`
+	Digits   string        `json:"digits,omitempty"`  // caller ID or dialled digits
+	Outside  bool          `json:"outside,omitempty"` // 未鉴权
+	To       fusion.Number `json:"to,omitempty"`
+	Position fusion.Number `json:"position,omitempty"` // whose queue it is in
+	Group    fusion.Number `json:"group,omitempty"`    // the group it was let into
+	By       string        `json:"by,omitempty"`       // who serves it
+	ByUnit   fusion.Number `json:"by_unit,omitempty"`  // its unit; the same as from when a console placed the call
+	Talk     fusion.Talk   `json:"talk,omitzero"`      // to join to hear it
+	Floor    bool          `json:"floor,omitempty"`    // half-duplex: press to talk
+	Since    state.Millis  `json:"since"`
+	Cause    string        `json:"cause,omitempty"` // when ended
+}
+
+// Presence says whether a unit can be reached now.
+type Presence struct {
+	Unit   fusion.Number `json:"unit"`
+	Online bool          `json:"online"`
+	Via    string        `json:"via,omitempty"` // console, phone
+	Since  state.Millis  `json:"since"`
+}
+
+// Status is what the server is doing, at a glance.
+type Status struct {
+	Node       string       `json:"node"`
+	Version    string       `json:"version"`
+	Uptime     int64        `json:"uptime_s"`
+	Time       state.Millis `json:"time"`
+	Leader     bool         `json:"leader"`
+	Quorum     bool         `json:"quorum"`
+	Degraded   []string     `json:"degraded"` // reasons: "disk_low", "disk_reserve", "no_quorum", "clock_untrusted", "recorder_failed"; empty: all is well
+	DiskFree   int64        `json:"disk_free"`
+	DiskTotal  int64        `json:"disk_total"`
+	Consoles   int          `json:"consoles"`
+	Phones     int          `json:"phones"` // registered
+	Calls      int          `json:"calls"`
+	Talking    int          `json:"talking"` // groups with a talker now
+	RSS        int64        `json:"rss"`
+	ClockError int64        `json:"clock_error_ms"`
+}
