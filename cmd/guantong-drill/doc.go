@@ -1,0 +1,13 @@
+// Command guantong-drill runs scenarios and benchmarks against real guantong processes, with real browsers and telephones where
+// there are some, and reports every figure.
+//
+//	guantong-drill list
+//	guantong-drill run one-site   [-seed N] [-json FILE|-] [-rounds N]
+//	guantong-drill run power-cut  [-seed N] [-json FILE|-] [-rounds N] [-disk-rounds N]
+//	guantong-drill bench voice    [-legs browser|phone] [-listeners N] [-seconds N] [-profile FILE] [-json FILE|-]
+//
+// The JSON is {"name","seed","passed","checks":[{"what","want","got","ok"}],"figures":{NAME:NUMBER}}. The exit status is 0 only when all checks
+// passed. What it ran on goes to stderr, as does what it is doing. A server is built from this module unless -server names a binary.
+//
+// The drill's own load runs in child processes of it (the hidden commands legs, bare and cut), so that the server's CPU time is the server's alone.
+package main
