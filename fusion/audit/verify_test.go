@@ -95,7 +95,7 @@ func TestEveryTamperingIsNamedAtItsEntry(t *testing.T) {
 		case "detail":
 			forged[i].Detail = "x"
 		case "hash":
-			forged[i].Hash = append([]byte{1}, forged[i].Hash[1:]...)
+			forged[i].Hash = append([]byte{^forged[i].Hash[0]}, forged[i].Hash[1:]...)
 		case "prev":
 			forged[i].Prev = append([]byte{1}, forged[i].Prev...)
 		case "alg":
