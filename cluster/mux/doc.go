@@ -6,5 +6,8 @@
 // much from one source or of an unknown protocol is closed and counted, and costs no more than a bounded handshake.
 // Sessions are never resumed, so every connection is checked anew.
 //
-// It is the place of QUIC too, once speech goes between nodes. Imported by cluster and cmd.
+// The UDP port of the same number carries paths: QUIC between two nodes under the same rules, for what must not wait behind a lost
+// packet. Closing a Mux ends its paths.
+//
+// Imported by cluster, cluster/live and cmd.
 package mux

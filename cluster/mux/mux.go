@@ -71,6 +71,7 @@ var ErrClosed = errors.New("mux: closed")
 type Mux struct {
 	cfg      Config
 	listener net.Listener
+	paths    *paths
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	running  sync.WaitGroup
@@ -84,15 +85,39 @@ type Mux struct {
 // Open listens. Connections of a protocol wait until Listener has asked for it.
 func Open(ctx context.Context, cfg Config) (*Mux, error) {
 	cfg.defaults()
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", cfg.Listen)
+	l, udp, err := listen(ctx, cfg.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("open node port: %w", err)
 	}
 	m := &Mux{cfg: cfg, listener: l, lines: make(map[string]*line), limit: newLimits()}
 	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	if err := m.openPaths(udp); err != nil {
+		return nil, errors.Join(err, l.Close(), udp.Close())
+	}
 	m.running.Go(m.accept)
 	return m, nil
+}
+
+// listen takes the TCP port and the UDP port of the same number. With port 0 the number that is free for one may be taken for the other.
+func listen(ctx context.Context, address string) (net.Listener, net.PacketConn, error) {
+	var lc net.ListenConfig
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, nil, err
+	}
+	for tries := 10; ; tries-- {
+		l, err := lc.Listen(ctx, "tcp", address)
+		if err != nil {
+			return nil, nil, err
+		}
+		udp, err := lc.ListenPacket(ctx, "udp", l.Addr().String())
+		if err == nil {
+			return l, udp, nil
+		}
+		if err = errors.Join(err, l.Close()); port != "0" || tries == 0 {
+			return nil, nil, err
+		}
+	}
 }
 
 // Addr is where it listens.
@@ -102,6 +127,9 @@ func (m *Mux) Addr() net.Addr { return m.listener.Addr() }
 func (m *Mux) Close() error {
 	m.cancel()
 	err := m.listener.Close()
+	if e := m.paths.close(); e != nil && !errors.Is(e, net.ErrClosed) {
+		m.cfg.Log.Warn("node port", "error", e)
+	}
 	m.running.Wait()
 	if errors.Is(err, net.ErrClosed) {
 		return nil
