@@ -47,4 +47,5 @@ type Input struct {
 	Precedence fusion.Precedence // Request, BreakIn, EmergencyRaise, Carry; mind that the zero value is FlashOverride
 	Emergency  bool              // Request, Carry
 	Since      time.Time         // Carry: when that burst began, zero when unknown
+	Resume     fusion.ID         // Request, BreakIn, EmergencyRaise, Carry: the burst that the unit spoke by another leg, which its node took with it
 }

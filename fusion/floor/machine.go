@@ -1,6 +1,7 @@
 package floor
 
 import (
+	"slices"
 	"time"
 
 	"github.com/guantong-net/guantong/fusion"
@@ -78,6 +79,18 @@ func Resume(cfg Config, epoch uint64, now time.Time) *Machine {
 	m := New(cfg, epoch)
 	m.now, m.state, m.settle = now, Initialising, now.Add(cfg.Settle)
 	return m
+}
+
+// Renew gives the arbiter another epoch: it arbitrates on, in a later turn.
+func (m *Machine) Renew(epoch uint64) { m.epoch = epoch }
+
+// Alarm notes emergencies that an earlier arbiter knew: they outlive it, as they outlive the legs of their units.
+func (m *Machine) Alarm(units ...fusion.Number) {
+	for _, u := range units {
+		if a := (alarm{unit: u}); u != 0 && !slices.Contains(m.alarms, a) {
+			m.alarms = append(m.alarms, a)
+		}
+	}
 }
 
 // Handle takes one input at the time now, which never goes back, and returns what to do, in order. Timers that were due

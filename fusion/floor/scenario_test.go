@@ -343,3 +343,32 @@ func TestOutranksIsATotalOrderThatBothSitesCompute(t *testing.T) {
 		}
 	}
 }
+
+func TestATalkerWhoseNodeDiedGoesOnByAnotherLegBeforeAnybodyElse(t *testing.T) {
+	for _, kind := range []Kind{Request, Carry} {
+		s := setScene(t, nil, zhang, li)
+		again := fusion.ID{0: 's', 1: 9}
+		s.in(Input{Kind: Join, Who: Participant{ID: again, Unit: 10000 + zhang, MayTalk: true}})
+		s.on(Request, zhang, 1).on(Request, li, 2)
+		s.in(Input{Kind: kind, Seat: again, Burst: bid(3), Precedence: fusion.Routine, Resume: bid(1)})
+		if kind == Request {
+			s.says("burst_end b1 left", "burst_start b3", "floor_granted→9 b3", "floor_taken→1 b3", "floor_taken→2 b3")
+		} else {
+			s.says("burst_end b1 left", "floor_granted→9 b3", "floor_taken→1 b3", "floor_taken→2 b3")
+		}
+		// Somebody else who names the burst gets nothing by it.
+		s.in(Input{Kind: kind, Seat: seatID(li), Burst: bid(4), Precedence: fusion.Routine, Resume: bid(3)})
+		if h, _ := s.m.Holder(); h.Burst != bid(3) {
+			t.Errorf("%v: %+v took the floor", kind, h)
+		}
+	}
+}
+
+func TestANewArbiterKnowsTheEmergenciesOfTheOld(t *testing.T) {
+	s := &scene{t: t, m: Resume(DefaultConfig(), 9, epochStart), now: epochStart}
+	s.m.Alarm(10000+zhang, 10000+zhang, 0)
+	s.join(zhang).on(Request, zhang, 1).says("burst_start b1", "floor_granted→1 b1")
+	if got := s.m.Emergencies(); len(got) != 1 {
+		t.Errorf("%v", got)
+	}
+}

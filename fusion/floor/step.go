@@ -41,6 +41,7 @@ var (
 	displaces  = g("queue full, but goes before the last", func(m *Machine) bool { return m.full() && m.outranksLast() })
 	noQueue    = g("there is no queue", func(m *Machine) bool { return m.cfg.QueueDepth <= 0 && !m.ask.emergency })
 	noRoom     = g("queue full", func(m *Machine) bool { return m.full() && !m.ask.emergency })
+	moves      = g("is the talker's unit, which goes on by another leg", func(m *Machine) bool { return m.goesOn() })
 	ownOther   = g("holds the floor by another leg", func(m *Machine) bool { return m.hold.seat == m.seat && m.hold.Seat != m.in.Seat })
 )
 
@@ -100,6 +101,13 @@ func (m *Machine) talks() bool { return m.hold.seat == m.seat && m.hold.Seat == 
 // asksAgain reports a talker whose Release got lost: it asks for its next burst.
 func (m *Machine) asksAgain() bool {
 	return m.talks() && !m.in.Burst.IsZero() && m.in.Burst != m.hold.Burst && m.entitled() && !m.usedByAnother()
+}
+
+// goesOn reports a talker whose leg was lost with its node: the unit has come back by another one, and names the burst that it spoke.
+func (m *Machine) goesOn() bool {
+	h := &m.hold
+	return !m.in.Resume.IsZero() && h.Burst == m.in.Resume && h.Unit == m.seat.Unit && h.Unit != 0 && h.Seat != m.in.Seat &&
+		!m.in.Burst.IsZero() && m.in.Burst != h.Burst && m.entitled() && !m.usedByAnother()
 }
 
 // letsGo reports whether a Release is that of the talker: a late one of an earlier burst is not.

@@ -52,6 +52,7 @@ func leaveRows() []serverRow {
 func askRows() []serverRow {
 	open := in{Idle, Taken, PendingRevoke, Initialising}
 	return []serverRow{
+		{in: in{Taken}, on: asks, when: moves, do: do{end(Left), grant, positions}, to: Taken, clause: ours},
 		{in: in{Taken}, on: asks, when: again, do: do{end(Released), grant}, to: Taken, clause: ours},
 		{in: in{Taken}, on: asks, when: againWaits, do: do{end(Released), enqueue, grantNext, positions}, to: Taken, clause: ours},
 		{in: in{Taken}, on: asks, when: holder, do: do{regrant}, stays: true, clause: "6.3.4.4.8"},
@@ -149,6 +150,7 @@ func powerRows() []serverRow {
 func takeoverRows() []serverRow {
 	return []serverRow{
 		{in: in{Taken, PendingRevoke}, on: on{Carry}, when: known, stays: true, clause: ours},
+		{in: in{Taken}, on: on{Carry}, when: moves, do: do{end(Left), adopt, positions}, to: Taken, clause: ours},
 		{in: in{Idle, Taken, PendingRevoke, Initialising}, on: on{Carry}, when: refused, do: do{reject}, stays: true, clause: ours},
 		{in: in{Taken, PendingRevoke}, on: on{Carry}, when: loses, do: do{reject}, stays: true, clause: ours},
 		{in: in{Taken, PendingRevoke}, on: on{Carry}, do: do{cut(BurstPreempted, Superseded), adopt, positions}, to: Taken, clause: ours},

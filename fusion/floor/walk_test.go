@@ -159,6 +159,9 @@ func (w *walker) drawInput() Input {
 				in.Burst = w.m.queue[0].Burst
 			}
 		}
+		if rapid.IntRange(0, 4).Draw(t, "resumes") == 0 {
+			in.Resume = w.m.hold.Burst
+		}
 		if kind == Carry {
 			in.Since = w.now.Add(-time.Second)
 		}
