@@ -57,7 +57,7 @@ func frameOf(kind byte, v any) []byte {
 
 // decodeFrame reads what frameOf made.
 func decodeFrame(frame []byte, v any) error {
-	if err := command.Unmarshal(frame[1:], v); err != nil {
+	if err := command.UnmarshalLoose(frame[1:], v); err != nil {
 		return fmt.Errorf("%w: %w", ErrFrame, err)
 	}
 	if b, ok := v.(*beat); ok && len(b.Hears) > maxHears {

@@ -45,7 +45,9 @@ func (p *Path) SendDatagram(b []byte) error { return p.conn.SendDatagram(b) }
 const MaxDatagram = 1150
 
 // ReceiveDatagram gives the next datagram.
-func (p *Path) ReceiveDatagram(ctx context.Context) ([]byte, error) { return p.conn.ReceiveDatagram(ctx) }
+func (p *Path) ReceiveDatagram(ctx context.Context) ([]byte, error) {
+	return p.conn.ReceiveDatagram(ctx)
+}
 
 // Done is closed when the path is over.
 func (p *Path) Done() <-chan struct{} { return p.conn.Context().Done() }

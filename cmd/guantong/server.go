@@ -19,6 +19,7 @@ import (
 
 	"github.com/guantong-net/guantong/clients/webrtc"
 	"github.com/guantong-net/guantong/cluster"
+	"github.com/guantong-net/guantong/cluster/live"
 	"github.com/guantong-net/guantong/fusion"
 	"github.com/guantong-net/guantong/fusion/command"
 	"github.com/guantong-net/guantong/fusion/desk"
@@ -54,6 +55,8 @@ type server struct {
 	directory *directory
 	voice     *voice.Switch
 	talks     *talk.Exchange
+	link      *live.Link // nil: no other nodes
+	talkTopic *live.Topic
 	board     *desk.Switchboard
 	phones    *telephone.Server
 	media     *webrtc.Server
@@ -78,6 +81,7 @@ func newServer(ctx context.Context, c config, invited string, log *slog.Logger, 
 		{"files", s.openFiles},
 		{"journal", s.openJournal},
 		{"voice", s.openVoice},
+		{"link", s.openLive},
 		{"telephone", s.openTelephone},
 		{"media", s.openMedia},
 		{"console", s.openConsole},
@@ -221,10 +225,14 @@ func (s *server) openVoice(context.Context) error {
 		return err
 	}
 	s.voice = voice.New(voice.Config{}, voice.Deps{Log: s.log})
-	s.talks = talk.New(talk.Deps{
+	d := talk.Deps{
 		Switch: s.voice, Recorder: s.recorder, Groups: s.directory.group, Exercise: s.directory.exercise, NewID: newID,
-		Note: s.floorLog.Note, Epoch: s.node.Epoch(), Log: s.log,
-	})
+		Note: s.floorLog.Note, Epoch: s.node.Epoch(), Self: s.cfg.Node, Log: s.log,
+	}
+	if s.port != nil {
+		d.Nodes = talkNodes{s}
+	}
+	s.talks = talk.New(d)
 	s.board = desk.New(desk.Config{
 		Unanswered: time.Duration(s.cfg.Desk.Unanswered), DutyAfter: time.Duration(s.cfg.Desk.DutyAfter), Overflow: time.Duration(s.cfg.Desk.Overflow),
 	}, desk.Deps{
@@ -317,9 +325,13 @@ func (s *server) run(ctx context.Context) error {
 	if s.port != nil {
 		record["forward"], record["join"] = s.serveNodes, s.serveNewcomers
 	}
+	speech := parts{"telephone": s.phones.Run, "media": s.media.Run}
+	if s.link != nil {
+		speech["link"] = s.link.Run
+	}
 	return runStages(ctx,
 		stage{parts: parts{"console": s.api.Run, "follow": s.follow, "profiles": s.profiles.Run, "control": s.control.Run}, after: s.hangUp},
-		stage{parts: parts{"telephone": s.phones.Run, "media": s.media.Run}},
+		stage{parts: speech},
 		stage{parts: parts{"journal": s.recorder.Run, "floor log": s.floorLog.Run, "prune": s.prune}},
 		stage{parts: record},
 	)

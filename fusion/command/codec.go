@@ -96,6 +96,14 @@ var (
 		MaxMapPairs:       maxItems,
 		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
 	}.DecMode()
+	loose, errLoose = cbor.DecOptions{
+		DupMapKey:        cbor.DupMapKeyEnforcedAPF,
+		IndefLength:      cbor.IndefLengthForbidden,
+		TagsMd:           cbor.TagsForbidden,
+		MaxNestedLevels:  MaxNesting,
+		MaxArrayElements: maxItems,
+		MaxMapPairs:      maxItems,
+	}.DecMode()
 )
 
 // Marshal writes a value as deterministic CBOR: the form of payloads, of records in the store, and of what is hashed.
@@ -117,4 +125,13 @@ func Unmarshal(data []byte, v any) error {
 		return fmt.Errorf("%w: %w", ErrUnknownField, err)
 	}
 	return err
+}
+
+// UnmarshalLoose is Unmarshal for what nodes of different versions tell one another and nobody keeps: fields that v does not have are
+// passed over.
+func UnmarshalLoose(data []byte, v any) error {
+	if errLoose != nil {
+		return errLoose
+	}
+	return loose.Unmarshal(data, v)
 }

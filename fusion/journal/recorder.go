@@ -96,6 +96,9 @@ func Open(cfg Config) (*Recorder, error) {
 
 // Begin implements talk.Recorder.
 func (r *Recorder) Begin(b talk.BurstInfo) talk.Recording {
+	if b.Origin != "" {
+		return unkept{} // its own node records it
+	}
 	rec := &recording{r: r, meta: metaOf(b), began: b.Start, codec: codecNamed(b.Codec)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,6 +112,12 @@ func (r *Recorder) Begin(b talk.BurstInfo) talk.Recording {
 	}
 	return rec
 }
+
+// unkept is a burst that is not recorded here.
+type unkept struct{}
+
+func (unkept) Packet(*voice.Packet)  {}
+func (unkept) End(string, time.Time) {}
 
 // Stats gives the counters.
 func (r *Recorder) Stats() Stats {

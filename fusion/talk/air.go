@@ -2,6 +2,7 @@ package talk
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/guantong-net/guantong/fusion"
@@ -20,23 +21,35 @@ type air struct {
 	free   bool // there is no floor: a side of a full-duplex call
 	cause  string
 	timer  *time.Timer
+
+	ours    bool      // the talker's leg is at this node
+	local   bool      // no other node hears it: a call
+	origin  string    // the node that the talker is at; empty: this one
+	turn    uint64    // which grant it is, of all at the site
+	resumed fusion.ID // the burst that it goes on from, when its talker came from a node that was lost
+
+	finished bool // only its tail is still out
+	ended    sync.Once
+	hearing  sync.Mutex   // of packet
+	packet   voice.Packet // that came from another node
 }
 
 // over lets the stream's tail out and closes the recording. It happens once.
 func (a *air) over() {
-	if a.rec == nil {
-		return
-	}
-	if a.timer != nil {
-		a.timer.Stop()
-	}
-	a.stream.Close()
-	a.rec.End(a.cause, time.Now())
-	a.rec = nil
+	a.ended.Do(func() {
+		if a.timer != nil {
+			a.timer.Stop()
+		}
+		if !a.ours {
+			a.talker.x.site.incoming.remove(a.info.Burst)
+		}
+		a.stream.Close()
+		a.rec.End(a.cause, time.Now())
+	})
 }
 
-// start opens the stream of a burst that the floor has granted.
-func (r *room) start(o floor.Output) {
+// start opens the stream of a burst that the floor has granted to a seat of ours.
+func (r *room) start(o floor.Output, turn uint64) {
 	s := r.seats[o.Talker]
 	if s == nil {
 		return
@@ -46,8 +59,12 @@ func (r *room) start(o floor.Output) {
 		Precedence: o.Precedence, Emergency: o.Emergency, Exercise: r.x.d.Exercise(),
 	}
 	a := r.broadcast(s, info)
-	a.press = s.press(o.Burst)
-	r.air = a
+	a.press, a.turn = s.press(o.Burst), turn
+	r.replace()
+	r.air, r.lost = a, lostBurst{}
+	if !a.local && !r.x.alone() {
+		r.x.send("", word{Begin: a.begin()})
+	}
 	for _, id := range r.m.Hears() {
 		if l := r.seats[id]; l != nil {
 			r.attach(a, l, true)
@@ -57,13 +74,9 @@ func (r *room) start(o floor.Output) {
 	s.out.Store(a)
 }
 
-// broadcast opens a stream and its recording.
+// broadcast opens the stream of a seat of ours.
 func (r *room) broadcast(s *seat, info voice.Info) *air {
-	a := &air{info: info, talker: s, start: time.Now()}
-	format := s.leg.Format().ID
-	a.rec = r.x.d.Recorder.Begin(BurstInfo{Info: info, Groups: r.groups(), Start: a.start, Codec: format.String()})
-	a.stream = r.x.d.Switch.Open(info, format, a.rec, s.ear())
-	return a
+	return r.open(s, info, s.leg.Format().ID, "", time.Now())
 }
 
 // groups lists the room's groups.
@@ -79,7 +92,7 @@ func (r *room) groups() []fusion.Number {
 
 // attach lets s hear a burst, unless it is its own device's, or the device hears the same press in another conversation.
 func (r *room) attach(a *air, s *seat, fromStart bool) {
-	if s.same(a.talker) || s.held || !r.x.claim(a, s) {
+	if s.node != "" || s.same(a.talker) || s.held || !r.x.claim(a, s) {
 		return
 	}
 	a.stream.Attach(s.ear(), fromStart)
@@ -122,28 +135,53 @@ func (x *Exchange) disclaim(a *air, s *seat) bool {
 	return true
 }
 
-// finish ends the burst on the air. Unless it is cut, its last packets have a moment to arrive.
+// finish ends a burst, on the air or one that another has replaced. Unless it is cut, its last packets have a moment to arrive. That of
+// another node ends when that node says so, but for a cut.
 func (r *room) finish(o floor.Output) {
-	a := r.air
-	if a == nil || a.info.Burst != o.Burst {
+	a := r.burst(o.Burst)
+	if a == nil {
 		return
 	}
-	r.air = nil
-	a.talker.out.Store(nil)
+	if !a.ours {
+		r.endOf(a, ending{Burst: o.Burst, Cause: o.Ended.String(), Cut: o.Cut})
+		return
+	}
+	if a.finished {
+		return // only its tail is still out
+	}
+	a.finished = true
+	a.talker.out.CompareAndSwap(a, nil)
+	if a == r.air {
+		r.air = nil
+		r.tails = append(r.tails, a)
+	}
 	a.cause = o.Ended.String()
 	r.note(a.talker, "ended", a.info.Burst, a.cause)
+	r.tellEnd(a, o.Cut)
 	r.release(a)
+	defer r.restore()
+	if a.timer != nil {
+		a.timer.Stop()
+	}
 	if o.Cut {
+		r.tails = slices.DeleteFunc(r.tails, func(t *air) bool { return t == a })
 		a.over()
 		return
 	}
-	r.tails = append(r.tails, a)
-	a.timer = time.AfterFunc(tailTime, func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.tails = slices.DeleteFunc(r.tails, func(t *air) bool { return t == a })
-		a.over()
-	})
+	a.timer = time.AfterFunc(tailTime, func() { r.x.wipe(a) })
+}
+
+// burst finds a burst that is on the air, or lingers.
+func (r *room) burst(id fusion.ID) *air {
+	if r.air != nil && r.air.info.Burst == id {
+		return r.air
+	}
+	for _, a := range r.tails {
+		if a.info.Burst == id {
+			return a
+		}
+	}
+	return nil
 }
 
 // release gives back the claims on a burst. Who heard the press here may go on hearing it in another conversation.
@@ -175,7 +213,7 @@ func (r *room) tailPacket(o floor.Output) {
 	}
 	for _, a := range r.tails {
 		if a.info.Burst == o.Burst {
-			a.stream.Push(r.now)
+			a.push(r.now)
 		}
 	}
 }

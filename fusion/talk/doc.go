@@ -5,5 +5,7 @@
 // A conversation is a talk group, a patch of groups (one floor, each leg once), a private call under a floor, or a
 // full-duplex call. All of it is memory only: nothing here waits for disk or Raft.
 //
+// On a site of several nodes the arbiter's exchange is the floor of every group, for the legs of all nodes; the others follow it (see DESIGN.md).
+//
 // Transports hand in legs; clients and transports call it; it knows neither. Any package may import it but pure ones.
 package talk

@@ -24,5 +24,15 @@ func (r *room) note(s *seat, kind string, burst fusion.ID, cause string) {
 	if s != nil {
 		e.Talk, e.Unit, e.Name = s.talk, s.leg.Unit(), s.opt.Name
 	}
-	r.x.d.Note(e)
+	r.x.note(e)
+}
+
+// note keeps an event here and at the other nodes of the site: each journal is whole.
+func (x *Exchange) note(e FloorEvent) {
+	x.d.Note(e)
+	if !x.alone() {
+		n := &noted{At: e.At.UnixMilli(), Event: e}
+		n.Event.At = time.Time{}
+		x.send("", word{Note: n})
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/guantong-net/guantong/fusion"
@@ -32,6 +33,7 @@ type BurstInfo struct {
 	Groups []fusion.Number // every group that hears it; none in a call
 	Start  time.Time
 	Codec  string // of what the talker sends
+	Origin string // the node whose leg speaks; empty: this one
 }
 
 // Deps are what an Exchange needs.
@@ -42,7 +44,9 @@ type Deps struct {
 	Exercise func() string                           // the exercise under way, or empty
 	NewID    func() fusion.ID
 	Note     func(FloorEvent) // for the journal; it does not block
-	Epoch    uint64           // of the arbiter: the Raft term
+	Epoch    uint64           // of the arbiter: the Raft term; where there are Nodes, Arbitrate says it
+	Self     string           // this node
+	Nodes    Nodes            // the others of the site; nil: none
 	Log      *slog.Logger
 }
 
@@ -52,6 +56,11 @@ type Exchange struct {
 
 	mu      sync.Mutex // taken before the lock of any room
 	rooms   map[fusion.Talk]*room
+	seats   map[fusion.ID]*seat // of this node
+	site    site
+	turns   atomic.Uint64 // counts the grants of this node as arbiter
+	frames  sync.Pool
+	others  atomic.Pointer[[]string] // the nodes that speech goes to
 	pressMu sync.Mutex
 	heard   map[press]*seat // which seat of a device hears a press that is spoken in several conversations
 	watch   map[int]func(State)
@@ -68,7 +77,11 @@ type press struct {
 
 // New makes an exchange with no conversations.
 func New(d Deps) *Exchange {
-	return &Exchange{d: d, rooms: make(map[fusion.Talk]*room), heard: make(map[press]*seat), watch: make(map[int]func(State))}
+	x := &Exchange{d: d, rooms: make(map[fusion.Talk]*room), seats: make(map[fusion.ID]*seat), heard: make(map[press]*seat), watch: make(map[int]func(State))}
+	x.others.Store(new([]string))
+	x.site.shown = make(map[fusion.Talk]shownState)
+	x.frames.New = func() any { return new([]byte) }
+	return x
 }
 
 // Join seats a leg in a conversation: a group that exists, or a call that was opened. What is being said there is heard at once.
@@ -89,6 +102,7 @@ func (x *Exchange) Join(_ context.Context, t fusion.Talk, leg Leg, opt JoinOptio
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.room.Store(r)
+	x.seats[s.id] = s
 	r.admit(s)
 	return s, nil
 }
@@ -105,9 +119,26 @@ func (x *Exchange) find(t fusion.Talk) (*room, error) {
 	if !ok {
 		return nil, fusion.E(fusion.NotFound, "group_unknown", "no such group: %s", t)
 	}
-	r := x.open([]fusion.Talk{t}, floor.New(floorConfig(t.Group, g), x.d.Epoch))
+	r := x.open([]fusion.Talk{t}, x.newFloor(floorConfig(t.Group, g)))
 	x.rooms[t] = r
 	return r, nil
+}
+
+// newFloor makes the floor of a group. One that has just become the arbiter hears first what the other nodes carry. x.mu is held.
+func (x *Exchange) newFloor(c floor.Config) *floor.Machine {
+	now := time.Now()
+	if x.alone() || x.site.arbiter.Node != x.d.Self || now.After(x.site.settled) {
+		return floor.New(c, x.epoch())
+	}
+	return floor.Resume(c, x.epoch(), now)
+}
+
+// epoch numbers the arbitration. x.mu is held.
+func (x *Exchange) epoch() uint64 {
+	if x.alone() {
+		return x.d.Epoch
+	}
+	return x.site.arbiter.epoch()
 }
 
 // ordinary is the precedence of a press that names none.
@@ -144,7 +175,7 @@ func (x *Exchange) OpenCall(id fusion.ID, halfDuplex bool) fusion.Talk {
 	}
 	var m *floor.Machine
 	if halfDuplex {
-		m = floor.New(floor.DefaultConfig(), x.d.Epoch) // not floor.Private: that ends when a side leaves, and here the desk ends calls
+		m = floor.New(floor.DefaultConfig(), x.epoch()) // not floor.Private: that ends when a side leaves, and here the desk ends calls
 	}
 	x.rooms[t] = x.open([]fusion.Talk{t}, m)
 	return t
@@ -197,13 +228,13 @@ func (x *Exchange) Regroup(n fusion.Number) {
 
 // ForceClear takes the floor from whoever has it and empties the queue (强拆).
 func (x *Exchange) ForceClear(t fusion.Talk, by string) error {
-	x.d.Note(FloorEvent{At: time.Now(), Talk: t, Kind: "force_clear", By: by})
+	x.note(FloorEvent{At: time.Now(), Talk: t, Kind: "force_clear", By: by})
 	return x.handle(t, floor.Input{Kind: floor.ForceClear})
 }
 
 // EndEmergency clears the emergency of everybody in the conversation.
 func (x *Exchange) EndEmergency(t fusion.Talk, by string) error {
-	x.d.Note(FloorEvent{At: time.Now(), Talk: t, Kind: "emergency_cleared", By: by})
+	x.note(FloorEvent{At: time.Now(), Talk: t, Kind: "emergency_cleared", By: by})
 	return x.handle(t, floor.Input{Kind: floor.EmergencyClear})
 }
 
@@ -211,6 +242,9 @@ func (x *Exchange) handle(t fusion.Talk, in floor.Input) error {
 	x.mu.Lock()
 	r := x.rooms[t]
 	x.mu.Unlock()
+	if r == nil && x.elsewhere(t, in) {
+		return nil
+	}
 	if r == nil || r.m == nil {
 		return fusion.E(fusion.NotFound, "talk_unknown", "nobody is in %s", t)
 	}
@@ -246,6 +280,10 @@ func (x *Exchange) Revoke(unit fusion.Number, t fusion.Talk, cause string) {
 	}
 	x.mu.Unlock()
 	for _, s := range all {
+		if s.node != "" {
+			s.deprive() // its node, which learns it too, tells it why
+			continue
+		}
 		s.end(cause)
 	}
 }
@@ -254,6 +292,10 @@ func (x *Exchange) Revoke(unit fusion.Number, t fusion.Talk, cause string) {
 func (x *Exchange) State(t fusion.Talk) (State, bool) {
 	x.mu.Lock()
 	r := x.rooms[t]
+	if s, ok := x.site.shown[t]; ok {
+		x.mu.Unlock()
+		return s.State, len(s.State.Seats) > 0 || r != nil
+	}
 	x.mu.Unlock()
 	if r == nil {
 		return State{Talk: t}, false
@@ -280,15 +322,7 @@ func (x *Exchange) Talking() int {
 func (x *Exchange) all() []*room {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	seen := make(map[*room]bool, len(x.rooms))
-	var list []*room
-	for _, r := range x.rooms {
-		if !seen[r] {
-			seen[r] = true
-			list = append(list, r)
-		}
-	}
-	return list
+	return x.distinct()
 }
 
 // Subscribe calls f with each new State, at most 20 times a second per conversation. f must not block.
@@ -321,6 +355,7 @@ func (x *Exchange) publish(talks []fusion.Talk) {
 			f(s)
 		}
 	}
+	x.showOthers(talks)
 }
 
 // Close ends all conversations and every recording of them. Nobody can join afterwards.
@@ -339,4 +374,7 @@ func (x *Exchange) Close() {
 		r.mu.Unlock()
 	}
 	clear(x.rooms)
+	if x.site.resync != nil {
+		x.site.resync.Stop()
+	}
 }

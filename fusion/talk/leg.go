@@ -54,6 +54,7 @@ type Request struct {
 	Ordinary   bool              // who asks names no precedence: it is the group's, GroupConfig.Prec, or routine in a call
 	Emergency  bool
 	BreakIn    bool      // dispatcher's 强插
+	Resume     fusion.ID // the burst that the unit spoke when it lost its node: it goes on before anybody else
 	Press      fusion.ID // one press that asks in several conversations (多选): who is in two of them hears it once
 }
 

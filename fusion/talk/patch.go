@@ -73,6 +73,7 @@ func (x *Exchange) merge(id fusion.ID, rooms []*room) {
 	var floors []*floor.Machine
 	var cfgs []floor.Config
 	p := x.open(nil, nil)
+	p.follows = rooms[0].follows
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.patch = id
@@ -84,9 +85,10 @@ func (x *Exchange) merge(id fusion.ID, rooms []*room) {
 		if r.air != nil {
 			airs = append(airs, r.air)
 		}
+		p.tails, r.tails = append(p.tails, r.tails...), nil
 	}
 	var outs []floor.Output
-	p.m, outs = floor.Merge(p.config(cfgs), x.d.Epoch, time.Now(), floors...)
+	p.m, outs = floor.Merge(p.config(cfgs), x.epoch(), time.Now(), floors...)
 	for _, r := range rooms {
 		r.move(p, func(*seat) bool { return true })
 		r.air = nil
@@ -118,7 +120,7 @@ func (r *room) reshape(c floor.Config) {
 		return
 	}
 	var outs []floor.Output
-	r.m, outs = floor.Merge(c, r.x.d.Epoch, time.Now(), r.m)
+	r.m, outs = floor.Merge(c, r.x.epoch(), time.Now(), r.m)
 	airs := []*air{r.air}
 	r.air = nil
 	r.resume(airs, outs)
@@ -126,19 +128,42 @@ func (r *room) reshape(c floor.Config) {
 
 // resume goes on with the burst that the new floor has taken over, and does what the floor says.
 func (r *room) resume(airs []*air, outs []floor.Output) {
-	r.air = pick(airs, r.m)
-	for _, o := range slices.Clone(outs) {
-		if o.Type == floor.BurstEnd && (r.air == nil || o.Burst != r.air.info.Burst) {
-			r.lose(airs, o)
-			continue
+	r.air = r.keeps(airs)
+	for _, a := range airs {
+		if a != nil && a != r.air && !a.ours {
+			r.linger(a)
 		}
-		r.run(o)
 	}
+	var rest []floor.Output
+	for _, o := range outs {
+		switch {
+		case r.follows:
+		case o.Type == floor.BurstEnd && (r.air == nil || o.Burst != r.air.info.Burst):
+			r.drop(airs, o)
+			r.relay([]floor.Output{o})
+		default:
+			rest = append(rest, o)
+		}
+	}
+	r.runAll(rest)
 	if r.air != nil {
 		r.relisten()
 	}
 	r.arm()
 	r.changed()
+}
+
+// keeps finds the burst that stays on the air: that of the one who holds the floor; where another node arbitrates, the latest.
+func (r *room) keeps(airs []*air) (best *air) {
+	if !r.follows {
+		return pick(airs, r.m)
+	}
+	for _, a := range airs {
+		if a != nil && (best == nil || a.turn > best.turn) {
+			best = a
+		}
+	}
+	return best
 }
 
 // Part parts a patch in one action: everybody is in their own groups again, and a burst goes on in its talker's group.
@@ -157,7 +182,7 @@ func (x *Exchange) Part(id fusion.ID) error {
 		g, _ := x.d.Groups(t.Group)
 		cfgs = append(cfgs, floorConfig(t.Group, g))
 	}
-	machines, outs := p.m.Part(x.d.Epoch, time.Now(), cfgs...)
+	machines, outs := p.m.Part(x.epoch(), time.Now(), cfgs...)
 	outs = slices.Clone(outs)
 	for i, m := range machines {
 		r := x.open([]fusion.Talk{p.talks[i]}, m)
@@ -186,10 +211,10 @@ func (x *Exchange) split(p *room, rooms []*room, outs []floor.Output) {
 		p.move(r, func(s *seat) bool { return s.talk == r.talks[0] })
 	}
 	for _, r := range rooms {
-		if r.air = pick(airs, r.m); r.air != nil {
+		if r.air = r.parted(airs); r.air != nil {
 			for _, o := range rooms {
 				for _, s := range o.order {
-					if o != r {
+					if o != r && s.node == "" {
 						o.detach(r.air, s)
 					}
 				}
@@ -197,6 +222,12 @@ func (x *Exchange) split(p *room, rooms []*room, outs []floor.Output) {
 			r.relisten()
 		}
 	}
+	for _, a := range p.tails {
+		if r := x.rooms[a.talker.talk]; r != nil {
+			r.tails = append(r.tails, a)
+		}
+	}
+	p.tails = nil
 	p.air = nil
 	p.close()
 	for _, o := range outs {
@@ -206,11 +237,12 @@ func (x *Exchange) split(p *room, rooms []*room, outs []floor.Output) {
 		}
 		for _, r := range rooms {
 			switch {
-			case r.seats[who] == nil:
+			case r.seats[who] == nil || r.follows:
 			case o.Type == floor.BurstEnd && (r.air == nil || o.Burst != r.air.info.Burst):
-				r.lose(airs, o)
+				r.drop(airs, o)
+				r.relay([]floor.Output{o})
 			default:
-				r.run(o)
+				r.runAll([]floor.Output{o})
 			}
 		}
 	}
@@ -235,6 +267,15 @@ func (r *room) move(to *room, belongs func(*seat) bool) {
 	}
 }
 
+// parted finds the burst that goes on in one of the groups of a patch that was parted.
+func (r *room) parted(airs []*air) *air {
+	a := r.keeps(airs)
+	if a != nil && r.follows && a.talker.talk != r.talks[0] {
+		return nil
+	}
+	return a
+}
+
 // pick finds the burst of the one who holds the floor.
 func pick(airs []*air, m *floor.Machine) *air {
 	h, ok := m.Holder()
@@ -246,15 +287,16 @@ func pick(airs []*air, m *floor.Machine) *air {
 	return nil
 }
 
-// lose ends a burst that did not survive a patching or parting; what was said is kept.
-func (r *room) lose(airs []*air, o floor.Output) {
+// drop ends a burst that did not survive a patching or parting; what was said is kept. That of another node its node ends.
+func (r *room) drop(airs []*air, o floor.Output) {
 	for _, a := range airs {
-		if a == nil || a.info.Burst != o.Burst {
+		if a == nil || a.info.Burst != o.Burst || !a.ours {
 			continue
 		}
 		a.talker.out.Store(nil)
 		a.cause = o.Ended.String()
 		r.note(a.talker, "ended", a.info.Burst, a.cause)
+		r.tellEnd(a, true)
 		r.release(a)
 		a.over()
 	}

@@ -34,10 +34,16 @@ type room struct {
 	timer *time.Timer
 	show  *time.Timer   // runs while a State is yet to be published
 	now   *voice.Packet // the packet that is being handled
+
+	follows bool      // another node arbitrates
+	arbiter Arbiter   // who does
+	lost    lostBurst // the burst that was on the air when its node was lost
 }
 
 func (x *Exchange) open(talks []fusion.Talk, m *floor.Machine) *room {
-	return &room{x: x, talks: talks, m: m, seats: make(map[fusion.ID]*seat)}
+	r := &room{x: x, talks: talks, m: m, seats: make(map[fusion.ID]*seat), arbiter: x.site.arbiter}
+	r.follows = len(talks) > 0 && !x.rules(talks[0])
+	return r
 }
 
 // admit seats s, which hears at once what is being said. r.mu is held, and everything below wants it held.
@@ -50,6 +56,9 @@ func (r *room) admit(s *seat) {
 		return
 	}
 	r.handle(floor.Input{Kind: floor.Join, Seat: s.id, Who: s.participant()})
+	if r.follows {
+		s.told = s.able()
+	}
 	if r.air != nil && r.hears(s) {
 		r.attach(r.air, s, time.Since(r.air.start) < comingUp)
 	}
@@ -65,7 +74,7 @@ func (r *room) dismiss(s *seat) {
 		return
 	}
 	for _, a := range append(slices.Clone(r.tails), r.air) {
-		if a != nil {
+		if a != nil && s.node == "" {
 			r.detach(a, s)
 		}
 	}
@@ -74,12 +83,17 @@ func (r *room) dismiss(s *seat) {
 	} else {
 		r.handle(floor.Input{Kind: floor.Leave, Seat: s.id})
 	}
-	delete(r.seats, s.id)
-	r.order = slices.DeleteFunc(r.order, func(o *seat) bool { return o == s })
+	r.unseat(s)
 	if r.m != nil && r.air != nil {
 		r.relisten()
 	}
 	r.changed()
+}
+
+// unseat forgets a seat.
+func (r *room) unseat(s *seat) {
+	delete(r.seats, s.id)
+	r.order = slices.DeleteFunc(r.order, func(o *seat) bool { return o == s })
 }
 
 // relisten lets those hear whom the floor now counts as listeners, and nobody else: when one seat of a device leaves another takes its place, and
@@ -100,28 +114,43 @@ func (r *room) relisten() {
 
 // handle gives the floor one input and does what it says.
 func (r *room) handle(in floor.Input) {
-	for _, o := range slices.Clone(r.m.Handle(time.Now(), in)) {
-		r.run(o)
+	if r.follows {
+		r.pass(in)
+		return
 	}
+	r.runAll(slices.Clone(r.m.Handle(time.Now(), in)))
 	r.arm()
+}
+
+// runAll does what the floor says, here or at the nodes that it is for.
+func (r *room) runAll(outs []floor.Output) {
+	for _, o := range outs {
+		if s := r.seats[subject(o)]; s == nil || s.node == "" || o.Type == floor.BurstEnd {
+			r.run(o)
+		}
+	}
+	if !r.x.alone() {
+		r.relay(outs)
+	}
 }
 
 // tick serves the floor's timers.
 func (r *room) tick() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.gone {
+	if r.gone || r.follows {
 		return
 	}
-	for _, o := range slices.Clone(r.m.Tick(time.Now())) {
-		r.run(o)
-	}
+	r.runAll(slices.Clone(r.m.Tick(time.Now())))
 	r.arm()
 }
 
 // arm sets the timer to the floor's next deadline.
 func (r *room) arm() {
 	at := r.m.Deadline()
+	if r.follows {
+		at = time.Time{}
+	}
 	switch {
 	case at.IsZero() && r.timer != nil:
 		r.timer.Stop()
@@ -137,7 +166,7 @@ func (r *room) arm() {
 func (r *room) run(o floor.Output) {
 	switch o.Type {
 	case floor.BurstStart:
-		r.start(o)
+		r.start(o, r.turn())
 		r.changed()
 	case floor.BurstEnd:
 		r.finish(o)
@@ -145,12 +174,19 @@ func (r *room) run(o floor.Output) {
 	case floor.MediaTail:
 		r.tailPacket(o)
 	default: // CallEnd too: a broadcast is over, but its group stays, and who sits there hears the next one
-		r.tell(o)
+		name, hearing := "", 0
+		if t := r.seats[o.Talker]; t != nil {
+			name = t.opt.Name
+		}
+		if s := r.seats[o.To]; s != nil && o.Type == floor.FloorGranted {
+			hearing = r.hearing(s)
+		}
+		r.tell(o, name, hearing)
 	}
 }
 
-// tell passes a floor message on to the leg it is for.
-func (r *room) tell(o floor.Output) {
+// tell passes a floor message on to the leg of ours that it is for: who talks is called name, and so many hear.
+func (r *room) tell(o floor.Output, name string, hearing int) {
 	s := r.seats[o.To]
 	if s == nil {
 		return
@@ -158,12 +194,9 @@ func (r *room) tell(o floor.Output) {
 	in := Indication{Talk: s.talk, Burst: o.Burst, Emergency: o.Emergency, Prec: o.Precedence}
 	switch o.Type {
 	case floor.FloorGranted:
-		in.Kind, in.Request, in.Limit, in.Hearing = Granted, o.Burst, int(o.Left/time.Second), r.hearing(s)
+		in.Kind, in.Request, in.Limit, in.Hearing = Granted, o.Burst, int(o.Left/time.Second), hearing
 	case floor.FloorTaken:
-		in.Kind, in.Talker = Taken, o.Unit
-		if t := r.seats[o.Talker]; t != nil {
-			in.Name = t.opt.Name
-		}
+		in.Kind, in.Talker, in.Name = Taken, o.Unit, name
 	case floor.FloorDeny:
 		in.Kind, in.Request, in.Cause = Denied, o.Burst, o.Deny.String()
 	case floor.FloorIdle:
@@ -181,6 +214,15 @@ func (r *room) tell(o floor.Output) {
 	default:
 		return
 	}
+	if in.Kind == Granted || in.Kind == Denied || in.Kind == Unqueued {
+		if s.waits != nil && s.waits.Burst == o.Burst {
+			s.waits = nil
+		}
+	}
+	if (in.Kind == Taken || in.Kind == Idle) && s.last == (toldLast{in.Kind, in.Burst}) {
+		return // a new arbiter says what the old one said
+	}
+	s.last = toldLast{in.Kind, in.Burst}
 	s.leg.Indicate(in)
 	switch in.Kind {
 	case Granted, Denied, Queued, Unqueued, Revoked:
@@ -206,6 +248,9 @@ func (r *room) clear(cause string) {
 // outlives the legs of its unit. x.mu and r.mu are held.
 func (r *room) forget() {
 	call := r.talks[0].Group == 0
+	if r.air != nil && !r.air.ours || slices.ContainsFunc(r.tails, func(a *air) bool { return !a.ours }) {
+		return // a burst of another node is recorded here, whoever hears it
+	}
 	if len(r.seats) > 0 || r.gone || !r.patch.IsZero() || call && !r.over || !call && len(r.m.Emergencies()) > 0 {
 		return
 	}
@@ -251,6 +296,7 @@ func (r *room) changed() {
 	r.show = time.AfterFunc(showEvery, func() {
 		r.mu.Lock()
 		r.show = nil
+		r.hearers()
 		r.mu.Unlock()
 		r.x.publish(r.talks)
 	})

@@ -23,6 +23,7 @@ type seat struct {
 	talk fusion.Talk
 	leg  Leg
 	opt  JoinOptions
+	node string               // the node that the leg is at, when that is another one: the seat stands for it at the arbiter
 	room atomic.Pointer[room] // a patch moves it
 
 	out   atomic.Pointer[air] // where the seat's speech goes while it may talk
@@ -33,6 +34,16 @@ type seat struct {
 	held  bool
 	asked []Request // the last ones: a queued one may be granted after it was repeated under another ID
 	left  bool
+	waits *input // the request that has no final answer yet: a new arbiter is told of it
+	last  toldLast
+	told  bool // what the arbiter believes of whether the seat hears
+	deaf  bool // of another node's seat: what that node says
+}
+
+// toldLast is what a leg was told last.
+type toldLast struct {
+	kind  Kind
+	burst fusion.ID
 }
 
 // lock takes the lock of the room that the seat is in now.
@@ -85,7 +96,7 @@ func (s *seat) ear() voice.Sink {
 
 // able reports whether speech would reach the leg now.
 func (s *seat) able() bool {
-	if s.held {
+	if s.held || s.deaf {
 		return false
 	}
 	h, ok := s.leg.(Hearer)
@@ -112,13 +123,14 @@ func (s *seat) Request(q Request) {
 	if s.held { // who asks is back
 		s.hold(r, false)
 	}
-	in := floor.Input{Kind: floor.Request, Seat: s.id, Burst: q.ID, Precedence: q.Precedence}
+	in := floor.Input{Kind: floor.Request, Seat: s.id, Burst: q.ID, Precedence: q.Precedence, Resume: q.Resume}
 	switch {
 	case q.Emergency:
 		in.Kind, in.Emergency = floor.EmergencyRaise, true
 	case q.BreakIn:
 		in.Kind = floor.BreakIn
 	}
+	s.waits = &input{Kind: in.Kind, Seat: s.id, Talk: s.talk, Burst: in.Burst, Precedence: in.Precedence, Emergency: in.Emergency, Resume: in.Resume}
 	r.handle(in)
 }
 
@@ -127,6 +139,7 @@ func (s *seat) Release() {
 	r := s.lock()
 	defer r.mu.Unlock()
 	if !s.left && r.m != nil {
+		s.waits = nil
 		r.handle(floor.Input{Kind: floor.Release, Seat: s.id})
 		r.changed()
 	}
@@ -142,7 +155,7 @@ func (s *seat) Push(p *voice.Packet) {
 	if a.free && s.mute.Load() {
 		return
 	}
-	a.stream.Push(p)
+	a.push(p)
 	if a.free {
 		return
 	}
@@ -175,6 +188,7 @@ func (s *seat) Hold(on bool) {
 		return
 	}
 	if on && r.m != nil {
+		s.waits = nil
 		r.handle(floor.Input{Kind: floor.Release, Seat: s.id})
 	}
 	s.hold(r, on)
@@ -198,7 +212,8 @@ func (s *seat) leave() bool {
 	if s.left {
 		return false
 	}
-	s.left = true
+	s.left, s.waits = true, nil
+	delete(s.x.seats, s.id)
 	r.dismiss(s)
 	r.forget()
 	return true

@@ -176,7 +176,13 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	b := &bench{rec: &recorder{ended: make(map[fusion.ID]string), count: make(map[fusion.ID]int)}}
 	b.sw = voice.New(voice.Config{}, voice.Deps{})
-	b.x = talk.New(talk.Deps{
+	b.x = talk.New(b.deps())
+	t.Cleanup(b.sw.Close)
+	return b
+}
+
+func (b *bench) deps() talk.Deps {
+	return talk.Deps{
 		Switch: b.sw, Recorder: b.rec, NewID: b.id, Epoch: 1, Log: slog.New(slog.DiscardHandler),
 		Groups: func(n fusion.Number) (talk.GroupConfig, bool) {
 			prec := fusion.Routine
@@ -186,14 +192,12 @@ func newBench(t *testing.T) *bench {
 			return talk.GroupConfig{Name: n.String(), Prec: prec, Broadcast: n == broadcast, TalkLimit: time.Duration(b.limit.Load())}, n.Local() < 100
 		},
 		Exercise: func() string { return "" }, Note: func(talk.FloorEvent) {},
-	})
-	t.Cleanup(b.sw.Close)
-	return b
+	}
 }
 
 func (b *bench) id() fusion.ID {
 	n := b.ids.Add(1)
-	return fusion.ID{0: 1, 14: byte(n >> 8), 15: byte(n)}
+	return fusion.ID{0: 1, 13: byte(n >> 16), 14: byte(n >> 8), 15: byte(n)}
 }
 
 func (b *bench) join(t *testing.T, group fusion.Number, l *leg, opt talk.JoinOptions) talk.Seat {
