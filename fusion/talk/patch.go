@@ -130,7 +130,7 @@ func (r *room) reshape(c floor.Config) {
 func (r *room) resume(airs []*air, outs []floor.Output) {
 	r.air = r.keeps(airs)
 	for _, a := range airs {
-		if a != nil && a != r.air && !a.ours {
+		if a != nil && a != r.air && (r.follows || !a.ours) {
 			r.linger(a)
 		}
 	}
@@ -228,6 +228,9 @@ func (x *Exchange) split(p *room, rooms []*room, outs []floor.Output) {
 		}
 	}
 	p.tails = nil
+	for _, r := range rooms {
+		r.restore() // what was not the latest in the patch is in its own group
+	}
 	p.air = nil
 	p.close()
 	for _, o := range outs {

@@ -70,7 +70,7 @@ func (x *Exchange) hearStates(w states) {
 		}
 		news[s.State.Talk] = true
 		x.site.shown[s.State.Talk] = s
-		if len(s.State.Seats) == 0 && len(s.Alarms) == 0 {
+		if st := s.State; len(st.Seats)+len(st.Queue)+len(s.Alarms) == 0 && st.Burst.IsZero() && st.Patch.IsZero() {
 			delete(x.site.shown, s.State.Talk)
 		}
 	}
