@@ -68,9 +68,9 @@ func (c *Config) defaults() {
 
 // Arbiter is the node that arbitrates the floors for this one.
 type Arbiter struct {
-	Node   string // empty: none is known yet
-	Term   uint64 // of Raft, as that node knows it
-	Island bool   // it does so without a leader
+	Node   string `json:"node"`             // empty: none is known yet
+	Term   uint64 `json:"term"`             // of Raft, as that node knows it
+	Island bool   `json:"island,omitempty"` // it does so without a leader
 }
 
 // Handler is what uses a topic. Its methods are called one at a time, in order, together with those of all other topics, and must not block.

@@ -3,17 +3,16 @@ package live
 import (
 	"cmp"
 	"slices"
-	"time"
 )
 
 // PeerStatus is how another node is reached.
 type PeerStatus struct {
-	Node   string        `json:"node"`
-	Up     bool          `json:"up"`
-	Direct bool          `json:"direct"`          // by the path between us
-	Via    string        `json:"via,omitempty"`   // else by this node
-	Heard  time.Duration `json:"heard,omitempty"` // since the last heartbeat by any way; 0: never
-	Held   int           `json:"held"`            // messages that it has not acknowledged
+	Node   string `json:"node"`
+	Up     bool   `json:"up"`
+	Direct bool   `json:"direct"`             // by the path between us
+	Via    string `json:"via,omitempty"`      // else by this node
+	Heard  int64  `json:"heard_ms,omitempty"` // since the last heartbeat by any way; 0: never
+	Held   int    `json:"held"`               // messages that it has not acknowledged
 }
 
 // Peers tells how the other nodes are reached, by name.
@@ -25,7 +24,7 @@ func (l *Link) Peers() []PeerStatus {
 	for id, p := range l.peers {
 		s := PeerStatus{Node: id, Up: p.up, Direct: p.direct(now, l.cfg.Quiet), Held: len(p.unacked)}
 		if !p.known.IsZero() {
-			s.Heard = now.Sub(p.known)
+			s.Heard = max(1, now.Sub(p.known).Milliseconds())
 		}
 		if via := l.relayTo(id, now); !s.Direct && via != nil {
 			s.Via = via.id

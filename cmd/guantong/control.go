@@ -14,6 +14,7 @@ import (
 
 	"github.com/guantong-net/guantong/clients/wire"
 	"github.com/guantong-net/guantong/cluster"
+	"github.com/guantong-net/guantong/cluster/live"
 	"github.com/guantong-net/guantong/cluster/mux"
 	"github.com/guantong-net/guantong/fusion/journal"
 	"github.com/guantong-net/guantong/fusion/voice"
@@ -30,6 +31,14 @@ type nodeStatus struct {
 	Voice   voice.Stats     `json:"voice"`
 	Trunks  map[string]bool `json:"trunks,omitempty"` // registered
 	Port    *mux.Stats      `json:"port,omitempty"`   // where nodes meet
+	Link    *linkStatus     `json:"link,omitempty"`   // floor and speech between nodes
+}
+
+// linkStatus is how floor and speech go to the other nodes.
+type linkStatus struct {
+	Arbiter live.Arbiter      `json:"arbiter"`
+	Peers   []live.PeerStatus `json:"peers"`
+	Strayed uint64            `json:"strayed"` // frames that could not be read, or not be brought on
 }
 
 // control answers operator commands on this machine.
@@ -103,6 +112,7 @@ func (c *control) status() nodeStatus {
 	if s.port != nil {
 		port := s.port.mux.Stats()
 		st.Port = &port
+		st.Link = &linkStatus{Arbiter: s.link.Arbiter(), Peers: s.link.Peers(), Strayed: s.link.Strayed()}
 	}
 	return st
 }

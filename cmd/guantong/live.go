@@ -20,7 +20,7 @@ func (s *server) openLive(context.Context) error {
 	s.link = live.New(live.Config{
 		Self: s.cfg.Node, Port: paths{s.port.mux}, Nodes: nodes.others, Frame: s.talks.Frame, Log: s.log,
 		Standing: func() (uint64, bool) { return s.node.Epoch(), s.node.Leads() },
-		Arbiter:  func(a live.Arbiter) { s.talks.Arbitrate(talk.Arbiter(a)) },
+		Arbiter:  func(a live.Arbiter) { s.talks.Arbitrate(talk.Arbiter{Node: a.Node, Term: a.Term, Island: a.Island}) },
 	})
 	s.talkTopic = s.link.Topic("talk", s.talks)
 	return nil

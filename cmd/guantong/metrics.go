@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/guantong-net/guantong/clients/webrtc"
+	"github.com/guantong-net/guantong/cluster/live"
 )
 
 // metrics registers what every part counts.
@@ -56,8 +57,20 @@ func (s *server) metrics() *prometheus.Registry {
 	if s.port != nil {
 		counter("nodes_refused_total", "Connections to the node port that were refused.", func() uint64 { return s.port.mux.Stats().Refused })
 		counter("nodes_limited_total", "Connections to the node port beyond what one source, or all, may have.", func() uint64 { return s.port.mux.Stats().Limited })
+		counter("link_strayed_total", "Frames between nodes that could not be read, or not be brought on.", s.link.Strayed)
+		gauge("link_nodes_up", "Other nodes that are heard by some way.", func() float64 { return float64(countUp(s.link.Peers(), false)) })
+		gauge("link_nodes_direct", "Other nodes that are heard by the path between us.", func() float64 { return float64(countUp(s.link.Peers(), true)) })
 	}
 	return reg
+}
+
+func countUp(peers []live.PeerStatus, direct bool) (n int) {
+	for _, p := range peers {
+		if p.Up && (p.Direct || !direct) {
+			n++
+		}
+	}
+	return n
 }
 
 // mediaMetrics registers what the browsers' media port counts.
