@@ -141,8 +141,11 @@ func (a *Reassembler) put(s *assembly, f *Bundle) error {
 			cost += partCost + len(first[i].Data)
 		}
 	}
-	if len(s.parts)+len(gaps) > a.hold.Parts {
-		return refuse(ErrFull, "%d pieces", len(s.parts))
+	// Every gap but the first begins where a piece ends, and becomes part of it.
+	if len(gaps) > 0 && len(s.parts) >= a.hold.Parts {
+		if _, touches := s.before(gaps[0].at); !touches {
+			return refuse(ErrFull, "%d pieces", len(s.parts))
+		}
 	}
 	for _, g := range gaps {
 		cost += partCost + len(g.data)
@@ -165,12 +168,18 @@ func (a *Reassembler) put(s *assembly, f *Bundle) error {
 	return nil
 }
 
+// before finds the place of a piece that begins at an offset, and whether it touches the one before.
+func (s *assembly) before(at uint64) (i int, touches bool) {
+	i, _ = slices.BinarySearchFunc(s.parts, at, func(p part, at uint64) int { return compare(p.at, at) })
+	return i, i > 0 && s.parts[i-1].end() == at
+}
+
 // insert keeps a copy of a piece. It goes on the end of the one before when they touch, so that fragments in order are one piece; the one behind is
 // not joined, since fragments in reverse order would then be copied over and over.
 func (s *assembly) insert(g part) {
 	s.have += uint64(len(g.data))
-	i, _ := slices.BinarySearchFunc(s.parts, g.at, func(p part, at uint64) int { return compare(p.at, at) })
-	if i > 0 && s.parts[i-1].end() == g.at {
+	i, touches := s.before(g.at)
+	if touches {
 		s.parts[i-1].data = append(s.parts[i-1].data, g.data...)
 		return
 	}
