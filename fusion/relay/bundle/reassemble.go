@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 )
 
@@ -170,7 +171,7 @@ func (a *Reassembler) put(s *assembly, f *Bundle) error {
 
 // before finds the place of a piece that begins at an offset, and whether it touches the one before.
 func (s *assembly) before(at uint64) (i int, touches bool) {
-	i, _ = slices.BinarySearchFunc(s.parts, at, func(p part, at uint64) int { return compare(p.at, at) })
+	i, _ = slices.BinarySearchFunc(s.parts, at, func(p part, at uint64) int { return cmp.Compare(p.at, at) })
 	return i, i > 0 && s.parts[i-1].end() == at
 }
 
@@ -186,21 +187,11 @@ func (s *assembly) insert(g part) {
 	s.parts = slices.Insert(s.parts, i, part{g.at, bytes.Clone(g.data)})
 }
 
-func compare(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
-
 // gaps gives the pieces of data that are not there yet. Where it is there it must be the same.
 func (s *assembly) gaps(at uint64, data []byte) ([]part, error) {
 	var gaps []part
 	end := at + uint64(len(data))
-	i, _ := slices.BinarySearchFunc(s.parts, at, func(p part, at uint64) int { return compare(p.end(), at) })
+	i, _ := slices.BinarySearchFunc(s.parts, at, func(p part, at uint64) int { return cmp.Compare(p.end(), at) })
 	for pos := at; pos < end; i++ {
 		if i == len(s.parts) || s.parts[i].at >= end {
 			return append(gaps, part{pos, data[pos-at:]}), nil
@@ -251,10 +242,8 @@ func (a *Reassembler) Expire(now DTNTime) []Primary {
 		}
 	}
 	slices.SortFunc(gone, func(p, q Primary) int {
-		if c := compare(uint64(p.Created.Time), uint64(q.Created.Time)); c != 0 {
-			return c
-		}
-		return compare(p.Created.Seq, q.Created.Seq)
+		return cmp.Or(cmp.Compare(p.Created.Time, q.Created.Time), cmp.Compare(p.Created.Seq, q.Created.Seq),
+			cmp.Compare(p.Source.String(), q.Source.String()), cmp.Compare(p.Destination.String(), q.Destination.String()))
 	})
 	return gone
 }
