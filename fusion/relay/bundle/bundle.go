@@ -1,6 +1,9 @@
 package bundle
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // Limits bound what Decode takes. Zero values mean the defaults.
 type Limits struct {
@@ -121,7 +124,7 @@ func (b *Bundle) Append(dst []byte) ([]byte, error) {
 	if err := b.check(); err != nil {
 		return dst, refuse(ErrUnencodable, "%v", err)
 	}
-	dst = b.Primary.append(append(dst, openArray))
+	dst = b.Primary.append(append(slices.Grow(dst, b.Size()), openArray))
 	for i := range b.Blocks {
 		dst = b.Blocks[i].append(dst)
 	}

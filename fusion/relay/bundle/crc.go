@@ -40,24 +40,39 @@ func (t CRCType) size() int {
 	return 0
 }
 
-// crc16Table is of the reflected polynomial 0x8408 (X.25: begins and ends with all ones).
-var crc16Table = func() (table [256]uint16) {
-	for i := range table {
+// crc16Tables are of the reflected polynomial 0x8408 (X.25: begins and ends with all ones): the first takes one octet on, each further one takes it one octet
+// further, so that eight octets go in one step.
+var crc16Tables = func() (tables [8][256]uint16) {
+	for i := range 256 {
 		v := uint16(i)
 		for range 8 {
 			v = v>>1 ^ 0x8408*(v&1)
 		}
-		table[i] = v
+		tables[0][i] = v
 	}
-	return table
+	for i := range 256 {
+		for k := 1; k < 8; k++ {
+			v := tables[k-1][i]
+			tables[k][i] = v>>8 ^ tables[0][byte(v)]
+		}
+	}
+	return tables
 }()
 
 func crc16(sum uint16, b []byte) uint16 {
+	t := &crc16Tables
+	for ; len(b) >= 8; b = b[8:] {
+		sum ^= binary.LittleEndian.Uint16(b)
+		sum = t[7][byte(sum)] ^ t[6][sum>>8] ^ t[5][b[2]] ^ t[4][b[3]] ^ t[3][b[4]] ^ t[2][b[5]] ^ t[1][b[6]] ^ t[0][b[7]]
+	}
 	for _, c := range b {
-		sum = sum>>8 ^ crc16Table[byte(sum)^c]
+		sum = sum>>8 ^ t[0][byte(sum)^c]
 	}
 	return sum
 }
+
+// noValue stands where the check value will be.
+var noValue [4]byte
 
 // check gives the check value over parts that follow one another, in network order.
 func (t CRCType) check(parts ...[]byte) (value [4]byte) {
@@ -85,7 +100,7 @@ func (t CRCType) appendCRC(dst []byte, from int) []byte {
 	}
 	dst = appendHead(dst, majorBytes, uint64(n))
 	at := len(dst)
-	dst = append(dst, make([]byte, n)...)
+	dst = append(dst, noValue[:n]...)
 	value := t.check(dst[from:])
 	copy(dst[at:], value[:n])
 	return dst
@@ -107,8 +122,7 @@ func (r *reader) crc(t CRCType, l *list, from int) {
 		r.fail(ErrMalformed, "a CRC of %d", len(value))
 		return
 	}
-	var zero [4]byte
-	want := t.check(r.buf[from:at], zero[:len(value)], r.buf[at+len(value):r.at])
+	want := t.check(r.buf[from:at], noValue[:len(value)], r.buf[at+len(value):r.at])
 	if string(want[:len(value)]) != string(value) {
 		r.fail(ErrCRC, "%s", t)
 	}
