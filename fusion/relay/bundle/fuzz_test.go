@@ -99,7 +99,12 @@ func FuzzSecurity(f *testing.F) {
 			}
 			return [][]byte{signKey, sealKey, sealKey[:16]}
 		}
-		before := encode(t, b)
+		before, came := encode(t, b), bytes.Clone(raw)
+		defer func() {
+			if !bytes.Equal(raw, came) {
+				t.Error("the octets that came were changed")
+			}
+		}()
 		_, err = b.Verify(keys)
 		named(t, err)
 		if !bytes.Equal(encode(t, b), before) {
