@@ -51,7 +51,7 @@ func within(path string, folders ...string) bool {
 }
 
 // pure packages have no clock, no chance, no goroutine and no I/O: the same inputs give the same outputs on every node.
-var pure = []string{"fusion/clock", "fusion/command", "fusion/state", "fusion/floor", "fusion/audit"}
+var pure = []string{"fusion/clock", "fusion/command", "fusion/state", "fusion/floor", "fusion/audit", "fusion/relay/bundle"}
 
 // impure is what pure packages may not import.
 var impure = []string{"os", "net", "sync", "math/rand", "crypto/rand", "io/fs", "syscall", "runtime"}

@@ -41,6 +41,7 @@ func scenarios() []scenario {
 		{"run", "one-site", "two browser consoles and two telephones in a group and in a patch: everybody hears everybody, and nobody else does", oneSite},
 		{"run", "power-cut", "kill -9 and power cuts under a load of messages, uploads and bursts: nothing acknowledged is lost", powerCut},
 		{"bench", "voice", "one talker to many listeners: CPU and memory of the server, by -legs browser or phone", benchVoice},
+		{"bench", "bundle", "bundles of 100 octets: what is around them, CPU time and allocations to write and read them", benchBundle},
 	}
 }
 
@@ -144,6 +145,8 @@ func parse(s scenario, args []string, errOut io.Writer) (options, error) {
 	case "power-cut":
 		fs.IntVar(&o.rounds, "rounds", 100, "kill -9 at random moments")
 		fs.IntVar(&o.diskRounds, "disk-rounds", 20, "power cuts of an ext4 (root only)")
+	case "bundle":
+		fs.IntVar(&o.rounds, "rounds", 9, "of which the median is taken")
 	case "voice":
 		fs.StringVar(&o.legs, "legs", "browser", "browser or phone")
 		fs.IntVar(&o.listeners, "listeners", 200, "how many listen")
