@@ -113,7 +113,7 @@ func (q *query) before(v *state.View, f *state.MessageFilter) error {
 
 func (s *Server) listMessages(w http.ResponseWriter, r *http.Request) error {
 	q := query{r: r}
-	limit := q.limit()
+	limit, receipts := q.limit(), q.flag("receipts")
 	site, err := view(s, (*state.View).Site)
 	if err != nil {
 		return err
@@ -122,20 +122,54 @@ func (s *Server) listMessages(w http.ResponseWriter, r *http.Request) error {
 	if q.err != nil {
 		return q.err
 	}
-	out, err := see(s, callerOf(r), func(v *state.View, st *sight) (page[state.Message], error) {
-		if text := q.text("q"); text != "" {
-			return search(v, st, text, with, limit)
+	out, err := see(s, callerOf(r), func(v *state.View, st *sight) (wire.MessagePage, error) {
+		some, err := q.messages(v, st, with, limit)
+		out := wire.MessagePage{Items: some.Items, Next: some.Next}
+		if err == nil && receipts {
+			out.Receipts, err = receiptsFor(v, st, some.Items)
 		}
-		f := state.MessageFilter{With: with, Limit: limit}
-		if err := q.before(v, &f); err != nil {
-			return page[state.Message]{}, err
-		}
-		return messages(v, st, f)
+		return out, err
 	})
 	if err != nil {
 		return err
 	}
 	return ok(w, out)
+}
+
+// messages answers a search or gives a page of a list.
+func (q *query) messages(v *state.View, st *sight, with fusion.Number, limit int) (page[state.Message], error) {
+	if text := q.text("q"); text != "" {
+		return search(v, st, text, with, limit)
+	}
+	f := state.MessageFilter{With: with, Limit: limit}
+	if err := q.before(v, &f); err != nil {
+		return page[state.Message]{}, err
+	}
+	return messages(v, st, f)
+}
+
+// maxReceipts bounds the receipts that go along with a list of messages: a screen asks for the rest one message at a time.
+const maxReceipts = 2000
+
+// receiptsFor gives the receipts without which a screen does not know what it has read and signed for already, and how far what it sent has come.
+func receiptsFor(v *state.View, st *sight, list []state.Message) ([]state.Receipt, error) {
+	var out []state.Receipt
+	for _, m := range list {
+		all, err := v.Receipts(m.ID)
+		if err != nil {
+			return nil, err
+		}
+		sent := st.own(m.From) || m.By == st.user.Name
+		for _, r := range all {
+			if len(out) == maxReceipts {
+				return out, nil
+			}
+			if sent || st.own(r.Recipient) {
+				out = append(out, r)
+			}
+		}
+	}
+	return out, nil
 }
 
 // messages lists what the caller may see, the newest first.

@@ -9,6 +9,9 @@ import (
 
 	"github.com/guantong-net/guantong/clients/internal/apitest"
 	"github.com/guantong-net/guantong/clients/sdk"
+	"github.com/guantong-net/guantong/clients/wire"
+	"github.com/guantong-net/guantong/fusion"
+	"github.com/guantong-net/guantong/fusion/state"
 )
 
 func TestAMessageThatIsTooLongEndsTheConnectionAndIsCounted(t *testing.T) {
@@ -29,4 +32,23 @@ func TestAMessageThatIsTooLongEndsTheConnectionAndIsCounted(t *testing.T) {
 		<-time.After(10 * time.Millisecond)
 	}
 	t.Errorf("not counted:\n%s", text)
+}
+
+func TestAMailboxKnowsWhatWasReadAndHowFarOnesOwnHaveCome(t *testing.T) {
+	h := apitest.New(t, apitest.Options{})
+	alice, bob, dora := login(t, h, "alice"), login(t, h, "bob"), login(t, h, "dora")
+	m := must[state.Message](t)(alice.Post(t.Context(), sdk.NewID(), wire.MessageRequest{To: []fusion.Number{11001}, Text: "集合", Sign: true, Precedence: fusion.Routine}))
+	_ = must[state.Receipt](t)(bob.AddReceipt(t.Context(), m.ID, 0, state.Signed))
+	for who, c := range map[string]struct {
+		client *sdk.Client
+		want   int
+	}{"the sender knows of all": {alice, 1}, "a reader of its own": {bob, 1}, "another of none": {dora, 0}} {
+		got := must[wire.MessagePage](t)(c.client.Mailbox(t.Context(), 11001))
+		if len(got.Items) != 1 || len(got.Receipts) != c.want {
+			t.Errorf("%s: %+v", who, got)
+		}
+	}
+	if got := must[wire.MessagePage](t)(bob.Mailbox(t.Context(), 0)); got.Receipts[0].State != state.Signed {
+		t.Errorf("bob has signed, but is told %+v", got.Receipts)
+	}
 }

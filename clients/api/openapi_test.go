@@ -108,7 +108,7 @@ func operations() map[string]operation {
 		"GET /patches":                      {"Standing patches.", nil, list{state.Patch{}}, ""},
 		"POST /patches":                     {"Join groups under one floor.", patch{}, state.Patch{}, ""},
 		"DELETE /patches/{id}":              {"Part a patch.", nil, nil, ""},
-		"GET /messages":                     {"Messages, the newest first; q searches.", nil, list{state.Message{}}, "to before limit q cursor"},
+		"GET /messages":                     {"Messages, the newest first; q searches; receipts=1 adds the caller's receipts.", nil, wire.MessagePage{}, "to before limit q cursor receipts"},
 		"POST /messages":                    {"Send a message: answered when it is committed. Its ID is the Idempotency-Key.", wire.MessageRequest{}, state.Message{}, ""},
 		"GET /messages/{id}/receipts":       {"The receipts of a message.", nil, list{state.Receipt{}}, ""},
 		"POST /messages/{id}/receipts":      {"Say that a message was delivered, read or signed for.", receipt{}, state.Receipt{}, ""},

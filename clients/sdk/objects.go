@@ -155,6 +155,15 @@ func (c *Client) Messages(ctx context.Context, with fusion.Number, limit int) ([
 	return list[state.Message](ctx, c, "/messages", q, limit)
 }
 
+// Mailbox lists the newest messages of one number, or (0) all that one may see, with the receipts that tell what is still to be read and signed for.
+func (c *Client) Mailbox(ctx context.Context, with fusion.Number) (wire.MessagePage, error) {
+	q := url.Values{"receipts": {"1"}}
+	if with != 0 {
+		q.Set("to", with.String())
+	}
+	return get[wire.MessagePage](ctx, c, "/messages", q)
+}
+
 // Search finds messages by their text.
 func (c *Client) Search(ctx context.Context, text string) ([]state.Message, error) {
 	return list[state.Message](ctx, c, "/messages", url.Values{"q": {text}}, 0)

@@ -20,8 +20,8 @@ func (s *Server) connect(x *Session) {
 	x.events.Connected()
 }
 
-// raise looks after the sessions that are coming up.
-func (s *Server) raise() {
+// raise looks after the sessions that are coming up, and reports whether any still is.
+func (s *Server) raise() bool {
 	now := s.cfg.Now()
 	s.mu.Lock()
 	var late, up, done []*Session
@@ -44,6 +44,7 @@ func (s *Server) raise() {
 	}
 	clear(s.young[len(keep):])
 	s.young = keep
+	more := len(keep) > 0
 	s.mu.Unlock()
 	for _, x := range up {
 		s.connect(x)
@@ -54,6 +55,7 @@ func (s *Server) raise() {
 	for _, x := range done {
 		s.retire(x)
 	}
+	return more
 }
 
 // sweep ends sessions without consent, and sends the reports that are due.

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	tick        = 50 * time.Millisecond // of the housekeeping, for sessions that come up
-	sweepTicks  = 20                    // and for all, once in so many
+	tick        = 50 * time.Millisecond // of the housekeeping, while sessions come up
+	sweepEvery  = time.Second           // and for all
 	datagramMax = 2048
 )
 
@@ -35,7 +35,8 @@ type Server struct {
 	closed     bool
 	byUfrag    map[string]*Session
 	byAddr     map[netip.AddrPort]*Session
-	young      []*Session // not connected yet
+	young      []*Session    // not connected yet
+	hatched    chan struct{} // the first of them has come
 	handshakes int
 	perAddress map[netip.Addr]int // handshakes under way
 
@@ -49,7 +50,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		cfg:     cfg,
+		cfg: cfg, hatched: make(chan struct{}, 1),
 		byUfrag: make(map[string]*Session), byAddr: make(map[netip.AddrPort]*Session), perAddress: make(map[netip.Addr]int),
 	}
 	if err := s.certify(); err != nil {
@@ -109,8 +110,6 @@ func (s *Server) Addr() netip.AddrPort { return s.sock.local }
 
 // Run serves until ctx ends; then every session is closed with reason "shutdown". It owns all goroutines of the server.
 func (s *Server) Run(ctx context.Context) error {
-	c, stop := s.cfg.Ticker(tick)
-	defer stop()
 	failed := make(chan error, s.cfg.Readers)
 	for range s.cfg.Readers {
 		s.wg.Add(1)
@@ -119,23 +118,35 @@ func (s *Server) Run(ctx context.Context) error {
 			failed <- s.read()
 		}()
 	}
-	err := s.keepHouse(ctx, c, failed)
+	err := s.keepHouse(ctx, failed)
 	s.shut()
 	return errors.Join(err, s.sock.close(&s.wg))
 }
 
-func (s *Server) keepHouse(ctx context.Context, c <-chan time.Time, failed <-chan error) error {
-	for n := 1; ; n++ {
+// keepHouse looks after all sessions once a second, and after those that come up more often: an idle server should not wake for nobody.
+func (s *Server) keepHouse(ctx context.Context, failed <-chan error) error {
+	slow, stopSlow := s.cfg.Ticker(sweepEvery)
+	defer stopSlow()
+	var fast <-chan time.Time
+	stopFast := func() {}
+	defer func() { stopFast() }()
+	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case err := <-failed:
 			return fmt.Errorf("webrtc: read: %w", err)
-		case <-c:
-			s.raise()
-			if n%sweepTicks == 0 {
-				s.sweep()
+		case <-s.hatched:
+			if fast == nil {
+				fast, stopFast = s.cfg.Ticker(tick)
 			}
+		case <-fast:
+			if !s.raise() {
+				stopFast()
+				fast, stopFast = nil, func() {}
+			}
+		case <-slow:
+			s.sweep()
 		}
 	}
 }
@@ -215,6 +226,10 @@ func (s *Server) admit(x *Session) error {
 	}
 	s.byUfrag[x.ufrag] = x
 	s.young = append(s.young, x)
+	select {
+	case s.hatched <- struct{}{}:
+	default:
+	}
 	s.count.opened.Add(1)
 	return nil
 }

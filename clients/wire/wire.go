@@ -39,6 +39,13 @@ type SiteInfo struct {
 	Trunks   []string    `json:"trunks,omitempty"`
 }
 
+// MessagePage is the answer of GET /messages.
+type MessagePage struct {
+	Items    []state.Message `json:"items"`
+	Next     string          `json:"next,omitempty"`
+	Receipts []state.Receipt `json:"receipts,omitempty"` // with receipts=1: the caller's own, and all of what the caller sent
+}
+
 // MessageRequest is the body of POST /messages. The request ID (Idempotency-Key) becomes the message's ID.
 type MessageRequest struct {
 	To          []fusion.Number    `json:"to"`

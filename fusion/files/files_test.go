@@ -83,7 +83,7 @@ func TestAnUploadSurvivesAPowerCutAtEverySync(t *testing.T) {
 		}
 		again := open(t, dir, &now)
 		u, err := again.Begin(id, "zhang", p)
-		if err != nil || u.Offset < answered || done && !u.Done {
+		if err != nil || u.Offset < answered || u.Done != (u.Offset == u.Size) || done && !u.Done {
 			t.Fatalf("cut at sync %d: answered for %d (%v), found %+v, %v", cut, answered, done, u, err)
 		}
 		for !u.Done {

@@ -51,7 +51,8 @@ func (u *upload) shown() Upload {
 	return Upload{ID: u.ID, Owner: u.Owner, Offset: u.offset, Promise: u.Promise}
 }
 
-// Begin opens an upload, or finds the one that this owner has of the same content. Done says that the content is here already.
+// Begin opens an upload, or finds the one that this owner has of the same content. Done says that the content is here already: also that of an upload whose last
+// octet came before the server died, for its sender has nothing left to send that would finish it.
 func (s *Store) Begin(id fusion.ID, owner string, p Promise) (Upload, error) {
 	if err := s.check(p); err != nil {
 		return Upload{}, err
@@ -62,23 +63,45 @@ func (s *Store) Begin(id fusion.ID, owner string, p Promise) (Upload, error) {
 		}
 		return Upload{ID: id, Owner: owner, Offset: size, Done: true, Promise: p}, nil
 	}
+	u, shown, err := s.begin(id, owner, p)
+	if err != nil || shown.Offset < u.Size {
+		return shown, err
+	}
+	if !u.busy.TryLock() {
+		return Upload{}, errBusy()
+	}
+	defer u.busy.Unlock()
+	return s.finish(u)
+}
+
+// begin finds or opens an upload.
+func (s *Store) begin(id fusion.ID, owner string, p Promise) (*upload, Upload, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if u, err := s.existing(id, owner, p); u != nil || err != nil {
-		if err != nil {
-			return Upload{}, err
-		}
-		return u.shown(), nil
+	u, err := s.existing(id, owner, p)
+	if err != nil {
+		return nil, Upload{}, err
+	}
+	if u != nil {
+		return u, u.shown(), nil
 	}
 	if err := s.allow(owner, p.Size); err != nil {
-		return Upload{}, err
+		return nil, Upload{}, err
 	}
-	u := &upload{ID: id, Owner: owner, Promise: p, at: s.cfg.Now()}
+	u = &upload{ID: id, Owner: owner, Promise: p, at: s.cfg.Now()}
 	if err := s.create(u); err != nil {
-		return Upload{}, fmt.Errorf("begin upload: %w", err)
+		return nil, Upload{}, fmt.Errorf("begin upload: %w", err)
 	}
 	s.uploads[id] = u
-	return u.shown(), nil
+	return u, u.shown(), nil
+}
+
+func errBusy() error {
+	return fusion.E(fusion.Busy, "upload_busy", "another request is writing to this upload")
+}
+
+func errUnknown(id fusion.ID) error {
+	return fusion.E(fusion.NotFound, "upload_unknown", "no open upload %s", id)
 }
 
 func (s *Store) check(p Promise) error {
@@ -168,7 +191,7 @@ func (s *Store) find(id fusion.ID, owner string) (*upload, error) {
 	defer s.mu.Unlock()
 	u := s.uploads[id]
 	if u == nil || u.Owner != owner {
-		return nil, fusion.E(fusion.NotFound, "upload_unknown", "no open upload %s", id)
+		return nil, errUnknown(id)
 	}
 	return u, nil
 }
@@ -192,14 +215,14 @@ func (s *Store) Append(ctx context.Context, id fusion.ID, owner string, offset i
 		return Upload{}, err
 	}
 	if !u.busy.TryLock() {
-		return Upload{}, fusion.E(fusion.Busy, "upload_busy", "another request is writing to this upload")
+		return Upload{}, errBusy()
 	}
 	defer u.busy.Unlock()
 	s.mu.Lock()
 	at, gone := u.offset, u.gone
 	s.mu.Unlock()
 	if gone {
-		return Upload{}, fusion.E(fusion.NotFound, "upload_unknown", "no open upload %s", id)
+		return Upload{}, errUnknown(id)
 	}
 	if at == u.Size { // all is here, but an earlier attempt to finish failed
 		return s.finish(u)
@@ -277,6 +300,9 @@ func (s *Store) mark(id fusion.ID, offset int64) error {
 func (s *Store) finish(u *upload) (Upload, error) {
 	part := s.file(u.ID, ".part")
 	if _, ok := s.Has(u.Hash); !ok {
+		if s.discarded(u) {
+			return Upload{}, errUnknown(u.ID)
+		}
 		name, size, err := hashFile(part, sha256.New())
 		if err != nil {
 			return Upload{}, fmt.Errorf("finish upload: %w", err)
@@ -293,6 +319,13 @@ func (s *Store) finish(u *upload) (Upload, error) {
 	done := u.shown()
 	done.Offset, done.Done = u.Size, true
 	return done, nil
+}
+
+// discarded reports whether an upload was given up by whoever had it before us.
+func (s *Store) discarded(u *upload) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return u.gone
 }
 
 // drop forgets an upload. Its .json goes first: without it the rest is litter that takeUp clears away.

@@ -112,6 +112,9 @@ func (l *Legs) phone(ctx context.Context, n int, a peer.Account) (leg, error) {
 // joiners is how many join at once: as many as come within a second at the start of a shift, not all in one instant.
 const joiners = 8
 
+// joinTime is how long one may take: whom the server has given up must not keep the measurement waiting for ever.
+const joinTime = 30 * time.Second
+
 // Join brings everybody into the group, the talker last.
 func (l *Legs) Join(ctx context.Context) error {
 	var wait sync.WaitGroup
@@ -119,9 +122,11 @@ func (l *Legs) Join(ctx context.Context) error {
 	for range joiners {
 		wait.Go(func() {
 			for p := range next {
-				if err := p.join(ctx, l.c.Group); err != nil {
+				one, cancel := context.WithTimeout(ctx, joinTime)
+				if err := p.join(one, l.c.Group); err != nil {
 					errs <- err
 				}
+				cancel()
 			}
 		})
 	}
@@ -249,7 +254,7 @@ func (l *browserLeg) join(ctx context.Context, group string) error {
 	if f.T == "error" {
 		return fmt.Errorf("load: join %s: %s", group, f.Raw)
 	}
-	go l.drain(ctx)
+	go l.drain(context.WithoutCancel(ctx)) // until its socket is closed
 	return nil
 }
 

@@ -1,9 +1,9 @@
 import { defineStore } from 'pinia'
-import { computed, reactive, ref } from 'vue'
+import { computed, reactive, ref, watch } from 'vue'
 import { useRecord } from '../record/store'
 import { useSession } from '../session/store'
 import { useVoice } from '../voice/store'
-import { all, post, query, WireError } from '../wire/http'
+import { post, WireError } from '../wire/http'
 import { newID } from '../wire/id'
 import type { Attachment, Message, Num, Precedence, Receipt, ReceiptState } from '../wire/types'
 import { receiptStates } from '../wire/types'
@@ -13,6 +13,7 @@ export interface Draft { to: Num[]; text: string; attachments: Attachment[]; pre
 export interface Outgoing { id: string; draft: Draft; at: number; error?: unknown; trying: boolean }
 
 const RETRY_MS = 2000
+const urgent: Precedence[] = ['flash-override', 'flash', 'immediate']
 
 /** Threads by partner, what is unread, and what is still on its way to the server. */
 export const useMessages = defineStore('messages', () => {
@@ -45,13 +46,17 @@ export const useMessages = defineStore('messages', () => {
     return map
   })
 
-  /** Who of us has to answer for a message: our desk first, else our own unit. */
+  /** Who of us has to answer for a message: our own unit when it is named, else our desk, else our unit. */
   function recipientOf(m: Message): Num | undefined {
     const desk = session.position?.number
-    if (desk && m.to.includes(desk)) return desk
-    return session.unit || undefined
+    return m.to.includes(session.unit) && !(desk && m.to.includes(desk)) ? session.unit : desk || session.unit || undefined
   }
-  const receiptOf = (m: Message, n: Num | undefined): Receipt | undefined => (n ? record.receipts.get(`${m.id}/${n}`) : undefined)
+  /** The furthest that we have come with a message, as a desk or as a person. */
+  function receiptOf(m: Message, n: Num | undefined): Receipt | undefined {
+    const own = (k: Num | undefined) => (k ? record.receipts.get(`${m.id}/${k}`) : undefined)
+    const [a, b] = [own(n), m.to.some((t) => record.groups.has(t)) ? own(session.unit) : undefined]
+    return a && b && receiptStates.indexOf(b.state) > receiptStates.indexOf(a.state) ? b : a ?? b
+  }
   const reached = (r: Receipt | undefined, s: ReceiptState) => !!r && receiptStates.indexOf(r.state) >= receiptStates.indexOf(s)
   /** Addressed to us, our desk, or a group: what other desks get is theirs to read. */
   const concerns = (m: Message) => m.to.some((t) => mineNumbers.value.includes(t) || record.groups.has(t))
@@ -96,19 +101,32 @@ export const useMessages = defineStore('messages', () => {
     }
   }
 
-  async function loadThread(n: Num, before?: string): Promise<number> {
-    const got = await all<Message>('/messages' + query({ to: n, before, limit: 50 }), 50)
-    for (const m of got) record.messages.set(m.id, m)
-    return got.length
+  const loadThread = async (n: Num, before?: string): Promise<number> => (await record.loadMessages({ to: n, before, limit: 50 }, 50)).length
+  async function search(q: string): Promise<void> { found.value = q.trim() ? await record.loadMessages({ q, limit: 100 }, 100) : undefined }
+
+  /** Of which messages the sender is told that they are here: its direct ones, those to be signed for and the urgent. Of the rest of a group's it is told who read them. */
+  const tells = (m: Message) => concerns(m) && (m.to.some((t) => mineNumbers.value.includes(t)) || !!m.sign || urgent.includes(m.precedence))
+  /** Says that what came has come; also of what came while nobody was logged in here, or sat at this desk. */
+  async function delivered(list: Iterable<Message>): Promise<void> {
+    for (const m of [...list]) {
+      if (isMine(m) || m.expired || !tells(m)) continue
+      try { await receipt(m, 'delivered') } catch (err) {
+        if (!(err instanceof WireError) || err.transient) return // the link is gone: the next load tells
+      }
+    }
   }
-  async function search(q: string): Promise<void> { found.value = q.trim() ? await all<Message>('/messages' + query({ q, limit: 100 }), 100) : undefined }
+  watch(() => [record.loaded, session.position?.number], async ([loaded], [before]) => {
+    if (!loaded) return
+    try { if (before) await record.loadMessages({ limit: 200 }, 200) } catch { return } // a desk was taken: its receipts are not known yet
+    await delivered(record.messages.values())
+  })
 
   record.watch((ev) => {
     if (ev.type !== 'message' || ev.gone) return
     const m = ev.data as Message
     if (isMine(m)) return
     voice.tones.sound('message')
-    if (m.to.some((t) => mineNumbers.value.includes(t))) void receipt(m, 'delivered').catch(() => undefined)
+    void delivered([m])
   })
 
   return { outgoing, current, found, threads, threadsOf, isMine, unread, unreadCount, unreadTotal, unsigned, mustSign, receipt, receiptOf, recipientOf, read, send, push, loadThread, search }

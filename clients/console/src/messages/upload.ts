@@ -26,7 +26,8 @@ export interface Progress { sent: number; size: number; retrying: boolean }
 
 /**
  * upload brings a file to the server in chunks. After any failure it asks how far the server got and goes on there; the same
- * file sent again later (another page, after a restart) is recognised by its hash and continues as well.
+ * file sent again later (another page, after a restart) is recognised by its hash and continues as well. An upload that the server
+ * no longer knows may be finished, its answer lost on the way: beginning again tells.
  */
 export async function upload(
   file: File, progress: (p: Progress) => void, store = httpStore, signal?: AbortSignal, wait = (ms: number) => new Promise((r) => setTimeout(r, ms)),
@@ -34,8 +35,10 @@ export async function upload(
   if (file.size > MAX_FILE) throw new WireError('bad_request', 'file_too_large')
   const meta = { name: file.name, type: file.type || 'application/octet-stream', size: file.size, hash: await sha256(file) }
   let failures = 0
+  let forgotten = 0
   const patient = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
     try { return await work() } catch (err) {
+      if (err instanceof WireError && err.fault === 'not_found' && at && forgotten++ < 3) { at = undefined; return undefined }
       if (!(err instanceof WireError) || !(err.transient || err.fault === 'conflict') || failures >= 60) throw err
       progress({ sent: at?.offset ?? 0, size: file.size, retrying: true })
       await wait(err.retryAfter ? err.retryAfter * 1000 : RETRY_MS[Math.min(failures++, RETRY_MS.length - 1)]!)

@@ -91,7 +91,7 @@ export const useRecord = defineStore('record', () => {
       list<Patch>('/patches', (v) => patches.set(v.id, v)),
       list<Alert>('/alerts?open=1', (v) => alerts.set(v.id, v)),
       list<Burst>('/bursts?limit=200', (v) => bursts.set(v.id, v), 200),
-      list<Message>('/messages?limit=200', (v) => messages.set(v.id, v), 200),
+      loadMessages({ limit: 200 }, 200).then(() => undefined),
       list<CallRecord>('/calls/log?limit=200', (v) => calls.set(v.id, v), 200),
     ]
     // What a role may not see is refused, and simply stays empty; a link that breaks is tried again by the next welcome.
@@ -107,6 +107,18 @@ export const useRecord = defineStore('record', () => {
 
   async function loadMembers(group: Num): Promise<void> {
     await list<Member>(`/groups/${group}/members`, (m) => members.set(`${m.group}/${m.unit}`, m))
+  }
+  /** Reads messages with the receipts that say what of them is read and signed for already, the newest first, up to max. */
+  async function loadMessages(q: { to?: Num; before?: string; q?: string; limit: number }, max: number): Promise<Message[]> {
+    const got: Message[] = []
+    let cursor: string | undefined
+    do {
+      const page = await get<List<Message> & { receipts?: Receipt[] }>('/messages' + query({ ...q, receipts: 1, cursor }))
+      for (const r of page.receipts ?? []) receipts.set(receiptKey(r), r)
+      for (const m of page.items ?? []) { got.push(m); messages.set(m.id, m) }
+      cursor = page.next
+    } while (cursor && got.length < max)
+    return got
   }
   async function loadReceipts(message: string): Promise<void> {
     await list<Receipt>(`/messages/${message}/receipts`, (r) => receipts.set(receiptKey(r), r))
@@ -147,7 +159,7 @@ export const useRecord = defineStore('record', () => {
 
   return {
     groups, units, users, extensions, positions, members, patches, alerts, messages, receipts, bursts, calls, loaded, failed, groupList,
-    unitList, positionList, connect, after, watch, clear, load, loadMembers, loadReceipts, nameOf, patchOf,
+    unitList, positionList, connect, after, watch, clear, load, loadMembers, loadMessages, loadReceipts, nameOf, patchOf,
   }
 })
 

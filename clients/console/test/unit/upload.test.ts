@@ -52,6 +52,14 @@ describe('an upload', () => {
     expect(f.got).toBe(CHUNK * 3)
     expect(f.calls).toContain('state')
   })
+  it('begins again when the server has finished it but the answer was lost', async () => {
+    const f = new Fake((name, n) => (name === 'append' && n === 2 ? 'after' : undefined))
+    const s = store(f)
+    s.state = async () => { f.calls.push('state'); throw new WireError('not_found', 'upload_unknown', '', 404) }
+    const a = await upload(file(CHUNK * 2), () => undefined, s, undefined, soon)
+    expect(f.calls).toEqual(['begin', 'append', 'append', 'state', 'begin'])
+    expect(a.size).toBe(CHUNK * 2)
+  })
   it('continues one that an earlier page began', async () => {
     const f = new Fake()
     f.got = CHUNK
