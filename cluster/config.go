@@ -41,6 +41,7 @@ type Config struct {
 	Election time.Duration
 
 	Retention Retention
+	Watchdog  Watchdog
 
 	underLog func(raft.LogStore) raft.LogStore // a disk that fails on demand, in tests
 }
@@ -71,6 +72,7 @@ func (c *Config) defaults() error {
 	def(&c.Retention.Audit, 3*365*day)
 	def(&c.Retention.Events, 200_000)
 	def(&c.Retention.Every, time.Minute)
+	c.Watchdog.defaults()
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -44,6 +44,7 @@ type Node struct {
 	turn      turn
 	barriered atomic.Uint64 // the term in which all of earlier terms is known to be applied
 	steward   steward
+	reign     reign
 	outbox    *outbox
 
 	closing sync.Once

@@ -83,7 +83,7 @@ func (c *Client) ask(ctx context.Context, node, address string, k kind, body []b
 	if err := a.err(); err != nil {
 		return err
 	}
-	if err := command.Unmarshal(a.Body, into); err != nil {
+	if err := command.Unmarshal(a.Body, into); err != nil && !(k == askProgress && errors.Is(err, command.ErrUnknownField)) {
 		return fusion.E(fusion.CutOff, "outcome_unknown", "the answer cannot be read: %v", err)
 	}
 	return nil

@@ -199,7 +199,11 @@ func (p *nodePort) admit(name trust.NodeName, pin string) error {
 }
 
 // fill gives the record its way to the other nodes.
-func (p *nodePort) fill(c *cluster.Config) {
+func (p *nodePort) fill(c *cluster.Config, cfg nodesConfig) {
+	c.Watchdog.Limit = time.Duration(cfg.SlowDisk)
+	if c.Watchdog.Limit == 0 {
+		c.Watchdog.Limit = -1
+	}
 	c.Transport, c.Peers, c.Join = cluster.NewTransport(p.mux, c.NodeID, p.announce, c.Logger), p.peers, p.joined
 }
 

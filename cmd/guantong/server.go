@@ -128,7 +128,7 @@ func (s *server) openRecord(ctx context.Context) (err error) {
 		},
 	}
 	if s.port != nil {
-		s.port.fill(&c)
+		s.port.fill(&c, s.cfg.Nodes)
 	} else {
 		c.WriteDeadline = aloneDeadline
 	}
