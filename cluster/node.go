@@ -115,10 +115,11 @@ func (n *Node) openRaft() (alone bool, err error) {
 	if trans == nil {
 		_, trans = raft.NewInmemTransport(raft.ServerAddress(n.cfg.NodeID))
 	}
-	snaps, err := raft.NewFileSnapshotStoreWithLogger(n.cfg.Dir, 2, newHCLog(n.log))
+	files, err := raft.NewFileSnapshotStoreWithLogger(n.cfg.Dir, 2, newHCLog(n.log))
 	if err != nil {
 		return false, fmt.Errorf("open snapshots: %w", err)
 	}
+	snaps := snapshots{SnapshotStore: files, key: n.cfg.Key, random: n.cfg.Rand}
 	if err := n.catchUp(snaps); err != nil {
 		return false, err
 	}
