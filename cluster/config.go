@@ -11,6 +11,7 @@ import (
 
 	"github.com/guantong-net/guantong/cluster/raftlog"
 	"github.com/guantong-net/guantong/cluster/store"
+	"github.com/guantong-net/guantong/fusion/state"
 )
 
 // Config of a node. Zero fields take the defaults that are named.
@@ -44,6 +45,14 @@ type Config struct {
 	Watchdog  Watchdog
 
 	underLog func(raft.LogStore) raft.LogStore // a disk that fails on demand, in tests
+	machine  *state.Machine                    // of another version, in tests
+}
+
+func (c *Config) machineOrNew() *state.Machine {
+	if c.machine != nil {
+		return c.machine
+	}
+	return state.New()
 }
 
 // Retention is how long things are kept. Zero fields take the defaults; the caller may set a longer time than any by hand.

@@ -28,6 +28,9 @@ func (s *Store) Snapshot() *Reading { return &Reading{txn: s.db.NewTransaction(f
 // Close ends the Reading.
 func (r *Reading) Close() { r.txn.Discard() }
 
+// View reads what the Reading holds.
+func (r *Reading) View(f func(*Tx) error) error { return f(&Tx{txn: r.txn}) }
+
 // Save writes all records, those beside the state included.
 func (r *Reading) Save(w io.Writer) error {
 	sum := sha256.New()
