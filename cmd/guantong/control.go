@@ -71,17 +71,27 @@ func (c *control) Run(ctx context.Context) error {
 // controlLimit is how long an operator's command may take: another node may have to be elected meanwhile.
 const controlLimit = 30 * time.Second
 
+// maxLine is the most octets of what an operator says.
+const maxLine = 16 << 10
+
 func (c *control) answer(ctx context.Context, conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	if conn.SetDeadline(time.Now().Add(controlLimit)) != nil {
 		return
 	}
-	line, err := bufio.NewReader(io.LimitReader(conn, 1024)).ReadString('\n')
+	line, err := bufio.NewReader(io.LimitReader(conn, maxLine)).ReadString('\n')
 	if err != nil {
 		return
 	}
 	var answer any
-	if words := strings.Fields(line); len(words) == 1 && words[0] == "status" {
+	words := strings.Fields(line)
+	if len(words) > 0 && words[0] == "backup" {
+		if err := c.backup(ctx, conn, words); err != nil {
+			c.s.log.InfoContext(ctx, "who asked for a backup has gone", "error", err)
+		}
+		return
+	}
+	if len(words) == 1 && words[0] == "status" {
 		answer = c.status()
 	} else {
 		ctx, cancel := context.WithTimeout(ctx, controlLimit)

@@ -50,7 +50,7 @@ func (c *change) recoverSite(r Recovery) error {
 	case r.Before != site.Incarnation || r.Incarnation>>32 != site.Incarnation>>32+1:
 		return conflict("other_incarnation", "the site is of incarnation %s: %s does not follow it", IncarnationText(site.Incarnation), IncarnationText(r.Incarnation))
 	}
-	if err := c.dismissNodes(r.Node); err != nil {
+	if err := c.dismissNodes(r); err != nil {
 		return err
 	}
 	tokens, err := list[JoinToken](c, tToken.key())
@@ -73,19 +73,20 @@ func (c *change) recoverSite(r Recovery) error {
 	return c.emit("site", fmt.Sprint(uint16(site.Number)), site)
 }
 
-// dismissNodes takes all nodes but one out of the site.
-func (c *change) dismissNodes(but string) error {
+// dismissNodes takes all nodes but one out of the site. That one has a key of its own making when the site comes from a backup.
+func (c *change) dismissNodes(r Recovery) error {
 	nodes, err := list[Node](c, tNode.key())
 	if err != nil {
 		return err
 	}
 	for _, n := range nodes {
-		switch {
-		case n.ID == but && n.Wish != WishServe:
-			n.Wish = WishServe
-		case n.ID != but && n.Role != NodeRemoved:
+		was := n
+		if n.ID != r.Node {
 			n.Role = NodeRemoved
-		default:
+		} else if n.Wish = WishServe; r.Kind == Restored {
+			n.Key = ""
+		}
+		if n == was {
 			continue
 		}
 		if err := c.saveNode(n); err != nil {
