@@ -20,6 +20,7 @@ const (
 	askPropose  kind = 1 // body: command.Encode → state.Result
 	askIndex    kind = 2 // no body → uint64
 	askProgress kind = 3 // no body → Progress
+	askRoute    kind = 4 // body: command.Encode → state.Result: brought to the leader by whoever is asked
 )
 
 // request and answer are CBOR behind a length of four octets, big-endian. Seq pairs them.

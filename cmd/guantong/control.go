@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/guantong-net/guantong/cluster"
 	"github.com/guantong-net/guantong/cluster/mux"
 	"github.com/guantong-net/guantong/fusion/journal"
+	"github.com/guantong-net/guantong/fusion/state"
 	"github.com/guantong-net/guantong/fusion/voice"
 )
 
@@ -113,6 +115,9 @@ func (c *control) status() nodeStatus {
 	if s.port != nil {
 		port := s.port.mux.Stats()
 		st.Port = &port
+		if port.Newer != 0 {
+			st.Record.Fault = fmt.Sprintf("fenced: the site went on without this node, as incarnation %s: guantong rejoin", state.IncarnationText(port.Newer))
+		}
 	}
 	return st
 }

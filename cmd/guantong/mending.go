@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/guantong-net/guantong/cluster/member"
 	"github.com/guantong-net/guantong/fusion"
 )
 
@@ -21,6 +22,11 @@ type mending struct {
 	ID          fusion.ID `json:"id"`          // request ID of the new incarnation
 	Incarnation uint64    `json:"incarnation"` // that is being made
 	Before      uint64    `json:"before"`
+	Index       uint64    `json:"index,omitempty"` // of the recovery point; 0: not known yet
+	Term        uint64    `json:"term,omitempty"`
+
+	Grant *member.Grant `json:"grant,omitempty"` // what the site has granted: a token is taken once
+	Done  bool          `json:"done,omitempty"`  // what was to be saved is saved
 }
 
 const mendingFile = "mending.json"

@@ -236,7 +236,7 @@ func (s *server) serveNodes(ctx context.Context) error {
 // serveNewcomers lets nodes join.
 func (s *server) serveNewcomers(ctx context.Context) error {
 	r := &member.Registrar{
-		Authority: s.authority, Site: func() (state.Site, error) { return siteOf(s.node) }, Now: time.Now, Log: s.log, Note: s.noteNewcomer,
+		Authority: s.authority, Site: func() (state.Site, error) { return siteOf(s.node) }, Began: s.howItBegan, Now: time.Now, Log: s.log, Note: s.noteNewcomer,
 		Known: func(hash []byte) (known bool, err error) {
 			err = s.node.View(func(v *state.View) error {
 				known, err = v.TokenKnown(hash)
