@@ -11,6 +11,7 @@ import (
 
 	"github.com/guantong-net/guantong/cluster/raftlog"
 	"github.com/guantong-net/guantong/cluster/store"
+	"github.com/guantong-net/guantong/fusion/state"
 )
 
 // Config of a node. Zero fields take the defaults that are named.
@@ -41,8 +42,17 @@ type Config struct {
 	Election time.Duration
 
 	Retention Retention
+	Watchdog  Watchdog
 
 	underLog func(raft.LogStore) raft.LogStore // a disk that fails on demand, in tests
+	machine  *state.Machine                    // of another version, in tests
+}
+
+func (c *Config) machineOrNew() *state.Machine {
+	if c.machine != nil {
+		return c.machine
+	}
+	return state.New()
 }
 
 // Retention is how long things are kept. Zero fields take the defaults; the caller may set a longer time than any by hand.
@@ -71,6 +81,7 @@ func (c *Config) defaults() error {
 	def(&c.Retention.Audit, 3*365*day)
 	def(&c.Retention.Events, 200_000)
 	def(&c.Retention.Every, time.Minute)
+	c.Watchdog.defaults()
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -1,7 +1,9 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
+	"io"
 
 	"github.com/hashicorp/raft"
 )
@@ -23,4 +25,22 @@ func (n *Node) TakeSnapshot() error {
 		return err
 	}
 	return n.raft.Snapshot().Error()
+}
+
+// ExpectOthers makes snapshots hold the whole state from now on.
+func (n *Node) ExpectOthers() *Node { n.steward.expecting.Store(true); return n }
+
+// Applied is the index of the last entry that is in the state.
+func (n *Node) Applied() uint64 { return n.fsm.Applied() }
+
+// CheckSnapshot reads a snapshot to its end.
+func CheckSnapshot(r io.Reader, own bool) error { return checkSnapshot(r, own) }
+
+// SavedState is a whole snapshot as another node would be sent it.
+func (n *Node) SavedState() ([]byte, error) {
+	out := bytes.NewBufferString(wholeState)
+	reading := n.store.Snapshot()
+	defer reading.Close()
+	err := reading.Save(out)
+	return out.Bytes(), err
 }

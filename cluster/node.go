@@ -44,6 +44,7 @@ type Node struct {
 	turn      turn
 	barriered atomic.Uint64 // the term in which all of earlier terms is known to be applied
 	steward   steward
+	reign     reign
 	outbox    *outbox
 
 	closing sync.Once
@@ -59,7 +60,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open node: %w", err)
 	}
-	n := &Node{cfg: cfg, log: cfg.Logger, machine: state.New(), done: make(chan struct{}), started: cfg.Now(),
+	n := &Node{cfg: cfg, log: cfg.Logger, machine: cfg.machineOrNew(), done: make(chan struct{}), started: cfg.Now(),
 		pending: make(chan struct{}, cfg.MaxPending), guard: store.NewGuard(cfg.Reserve, cfg.Free, cfg.Now)}
 	if err := n.open(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("open node: %w", err), n.Close())
@@ -77,7 +78,7 @@ func (n *Node) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if n.cfg.Peers != nil {
+	if n.hasOutbox() {
 		if err := n.openOutbox(); err != nil {
 			return err
 		}
@@ -114,9 +115,9 @@ func (n *Node) openRaft() (alone bool, err error) {
 	if trans == nil {
 		_, trans = raft.NewInmemTransport(raft.ServerAddress(n.cfg.NodeID))
 	}
-	snaps, err := raft.NewFileSnapshotStoreWithLogger(n.cfg.Dir, 2, newHCLog(n.log))
+	snaps, err := n.openSnapshots()
 	if err != nil {
-		return false, fmt.Errorf("open snapshots: %w", err)
+		return false, err
 	}
 	if err := n.catchUp(snaps); err != nil {
 		return false, err
@@ -144,6 +145,14 @@ func (n *Node) openRaft() (alone bool, err error) {
 	}
 	n.followLeaders()
 	return alone, nil
+}
+
+func (n *Node) openSnapshots() (raft.SnapshotStore, error) {
+	files, err := raft.NewFileSnapshotStoreWithLogger(n.cfg.Dir, 2, newHCLog(n.log))
+	if err != nil {
+		return nil, fmt.Errorf("open snapshots: %w", err)
+	}
+	return snapshots{SnapshotStore: files, key: n.cfg.Key, random: n.cfg.Rand}, nil
 }
 
 func (n *Node) bootstrap(snaps raft.SnapshotStore, trans raft.Transport) error {
@@ -211,6 +220,8 @@ func (n *Node) Run(ctx context.Context) error {
 	defer cancel()
 	if n.cfg.Peers != nil {
 		minding.Go(func() { n.mindNodes(ctx) })
+	}
+	if n.outbox != nil {
 		minding.Go(func() { n.drainOutbox(ctx) })
 	}
 	for {

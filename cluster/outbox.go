@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ const (
 	holdAfter  = 2 * time.Second // without a leader: then a message is held
 	drainEvery = 200 * time.Millisecond
 	maxHeld    = 100_000
+	outboxDir  = "outbox"
 )
 
 // outbox keeps what was accepted here without a quorum, on the disk, in the order of the clock.
@@ -40,7 +42,7 @@ func holdable(t command.Type) bool {
 
 // openOutbox opens what an earlier run may have left.
 func (n *Node) openOutbox() error {
-	s, err := store.Open(store.Options{Dir: filepath.Join(n.cfg.Dir, "outbox"), Key: n.cfg.Key, SyncWrites: true, Guard: n.guard, Logger: n.log})
+	s, err := store.Open(store.Options{Dir: filepath.Join(n.cfg.Dir, outboxDir), Key: n.cfg.Key, SyncWrites: true, Guard: n.guard, Logger: n.log})
 	if err != nil {
 		return fmt.Errorf("open outbox: %w", err)
 	}
@@ -51,6 +53,12 @@ func (n *Node) openOutbox() error {
 			return true, nil
 		})
 	})
+}
+
+// hasOutbox tells whether the node may hold, or still holds from when it had others.
+func (n *Node) hasOutbox() bool {
+	_, err := os.Stat(filepath.Join(n.cfg.Dir, outboxDir))
+	return n.cfg.Peers != nil || err == nil
 }
 
 // ProposeOrHold proposes like Propose. Without a quorum it keeps what only adds something (messages, receipts, alerts, bursts, calls)

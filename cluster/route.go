@@ -245,5 +245,9 @@ func (n *Node) Age() time.Duration {
 
 // Progress implements forward.Node.
 func (n *Node) Progress() forward.Progress {
-	return forward.Progress{Applied: n.fsm.Applied(), Last: n.raft.LastIndex(), Term: n.raft.CurrentTerm()}
+	disk := n.raftlog.Latency()
+	return forward.Progress{
+		Applied: n.fsm.Applied(), Last: n.raft.LastIndex(), Term: n.raft.CurrentTerm(),
+		Fsync: uint64(disk.P99.Microseconds()), Appends: uint64(disk.Samples),
+	}
 }

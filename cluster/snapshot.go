@@ -34,7 +34,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	head, err := in.ReadString('\n')
 	if err != nil || head != wholeState {
 		// Nothing was touched: the state stays as it was, and the leader sends another snapshot.
-		return errors.Join(fmt.Errorf("%w: the snapshot holds no state", store.ErrDamaged), err)
+		return errors.Join(errNoState, err)
 	}
 	if err := f.store.Load(in); err != nil {
 		return f.stop(err)
@@ -67,6 +67,9 @@ type snapshot struct {
 
 // Persist implements raft.FSMSnapshot. Raft cuts its log when it returns, so what the log held must be on the disk by then.
 func (s *snapshot) Persist(sink raft.SnapshotSink) error {
+	if ours, ok := sink.(*snapSink); ok {
+		ours.own = true
+	}
 	if err := s.write(sink); err != nil {
 		return errors.Join(fmt.Errorf("snapshot: %w", err), sink.Cancel())
 	}

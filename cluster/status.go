@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"time"
+
 	"github.com/hashicorp/raft"
 )
 
@@ -21,6 +23,10 @@ type Status struct {
 	ClockAhead uint64       `json:"clock_ahead"`    // stamps that were more than 5 minutes ahead of us
 	Age        int64        `json:"age_ms"`         // how old a view of this node may be, ms
 	Held       int          `json:"held,omitempty"` // accepted here without a quorum, not yet replicated
+	FsyncP50   float64      `json:"fsync_p50_ms"`   // of the log's appends within the last minute
+	FsyncP99   float64      `json:"fsync_p99_ms"`
+	Appends    int          `json:"appends"`               // how many those are
+	HandedOver uint64       `json:"handed_over,omitempty"` // times that leadership was given away because the disk was slow
 	Nodes      []NodeStatus `json:"nodes,omitempty"`
 	Fault      string       `json:"fault,omitempty"` // why it cannot serve; empty while it can
 }
@@ -45,6 +51,11 @@ func (n *Node) Status() Status {
 		Pending: len(n.pending), Reserve: n.guard.Reserve(), StateSize: n.store.Size(), ClockAhead: n.clock.counted(),
 	}
 	s.Age, s.Held = n.Age().Milliseconds(), n.Held()
+	disk := n.raftlog.Latency()
+	s.FsyncP50, s.FsyncP99, s.Appends = millis(disk.P50), millis(disk.P99), disk.Samples
+	n.reign.mu.Lock()
+	s.HandedOver = n.reign.handed
+	n.reign.mu.Unlock()
 	s.Nodes, _ = n.Nodes() // a state that cannot be read is told below
 	s.DiskFree, _ = n.guard.Free()
 	if err := n.serving(); err != nil {
@@ -56,6 +67,14 @@ func (n *Node) Status() Status {
 	}
 	return s
 }
+
+// Fsync tells how long the log's appends took within the last minute, and how many they were.
+func (n *Node) Fsync() (p50, p99 time.Duration, appends int) {
+	l := n.raftlog.Latency()
+	return l.P50, l.P99, l.Samples
+}
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 var roles = map[raft.RaftState]string{raft.Leader: "leader", raft.Follower: "follower", raft.Candidate: "candidate", raft.Shutdown: "shutdown"}
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/guantong-net/guantong/cluster/forward"
 	"github.com/guantong-net/guantong/cluster/member"
 	"github.com/guantong-net/guantong/fusion"
 	"github.com/guantong-net/guantong/fusion/command"
@@ -37,6 +38,9 @@ type sighting struct {
 	answered bool
 	lag      uint64
 	since    time.Time // when it had caught up; zero while it has not
+	knows    uint32    // the highest cluster version of its program, as it last said
+	fsync    time.Duration
+	appends  uint64
 }
 
 // mindNodes makes Raft's configuration follow the record, and the record follow Raft's configuration, while this node leads.
@@ -51,7 +55,7 @@ func (n *Node) mindNodes(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if !n.Leads() {
+		if n.guardDisk(ctx); !n.Leads() {
 			continue
 		}
 		if err := n.mindOnce(ctx); err != nil && ctx.Err() == nil {
@@ -127,20 +131,23 @@ func (n *Node) look(ctx context.Context, servers []member.Server) {
 		asked.Go(func() {
 			last := n.raft.CommitIndex()
 			p, err := n.cfg.Peers.Progress(ctx, v.ID, v.Address)
-			n.steward.note(v.ID, err == nil, last-min(p.Last, last), n.cfg.Now())
+			n.steward.note(v.ID, err == nil, last-min(p.Last, last), p, n.cfg.Now())
 		})
 	}
 	asked.Wait()
 }
 
-func (s *steward) note(id string, answered bool, lag uint64, now time.Time) {
+func (s *steward) note(id string, answered bool, lag uint64, p forward.Progress, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.seen == nil {
 		s.seen = make(map[string]sighting)
 	}
 	was := s.seen[id]
-	is := sighting{answered: answered, lag: lag}
+	is := sighting{answered: answered, lag: lag, knows: p.Knows, fsync: time.Duration(p.Fsync) * time.Microsecond, appends: p.Appends}
+	if !answered {
+		is.knows = was.knows
+	}
 	if answered && lag <= lagBound {
 		is.since = was.since
 		if is.since.IsZero() {
@@ -266,6 +273,7 @@ func (n *Node) Nodes() ([]NodeStatus, error) {
 			n.steward.mu.Lock()
 			if seen, ok := n.steward.seen[node.ID]; ok && node.Role != state.NodeRemoved {
 				s.Answers, s.Lag = &seen.answered, &seen.lag
+				s.FsyncP99 = millis(seen.fsync)
 			}
 			n.steward.mu.Unlock()
 		}
@@ -277,8 +285,9 @@ func (n *Node) Nodes() ([]NodeStatus, error) {
 // NodeStatus is what is known of one node of the site.
 type NodeStatus struct {
 	state.Node
-	Leader  bool    `json:"leader,omitempty"`
-	Answers *bool   `json:"answers,omitempty"` // known to the leader only
-	Lag     *uint64 `json:"lag,omitempty"`     // log entries, when it was last asked
-	Why     string  `json:"why,omitempty"`     // why it does not vote
+	Leader   bool    `json:"leader,omitempty"`
+	Answers  *bool   `json:"answers,omitempty"`      // known to the leader only
+	Lag      *uint64 `json:"lag,omitempty"`          // log entries, when it was last asked
+	FsyncP99 float64 `json:"fsync_p99_ms,omitempty"` // of its log's appends of the last minute
+	Why      string  `json:"why,omitempty"`          // why it does not vote
 }

@@ -55,6 +55,13 @@ func (c *Client) Propose(ctx context.Context, node, address string, cmd []byte) 
 	return res, err
 }
 
+// Route has a node, which need not lead, bring an encoded command to the leader: for who does not belong to the quorum yet.
+func (c *Client) Route(ctx context.Context, node, address string, cmd []byte) (state.Result, error) {
+	var res state.Result
+	err := c.ask(ctx, node, address, askRoute, cmd, &res)
+	return res, err
+}
+
 // Index asks the leader up to which index a state must be applied to be current.
 func (c *Client) Index(ctx context.Context, node, address string) (uint64, error) {
 	var index uint64
@@ -83,7 +90,7 @@ func (c *Client) ask(ctx context.Context, node, address string, k kind, body []b
 	if err := a.err(); err != nil {
 		return err
 	}
-	if err := command.Unmarshal(a.Body, into); err != nil {
+	if err := command.Unmarshal(a.Body, into); err != nil && !(k == askProgress && errors.Is(err, command.ErrUnknownField)) {
 		return fusion.E(fusion.CutOff, "outcome_unknown", "the answer cannot be read: %v", err)
 	}
 	return nil

@@ -32,6 +32,12 @@ func (l leader) ProposeHere(ctx context.Context, cmd command.Command) (state.Res
 	return state.Result{Seq: cmd.HLC}, l.err
 }
 
+func (l leader) Propose(ctx context.Context, cmd command.Command) (state.Result, error) {
+	res, err := l.ProposeHere(ctx, cmd)
+	res.Seq += 1000
+	return res, err
+}
+
 func (l leader) Index(context.Context) (uint64, error) { return 42, l.err }
 
 func (l leader) Progress() forward.Progress { return forward.Progress{Applied: 1, Last: 2, Term: 3} }
@@ -84,6 +90,9 @@ func TestManyRequestsShareAConnectionAndGetTheirOwnAnswers(t *testing.T) {
 		})
 	}
 	asking.Wait()
+	if res, err := c.Route(t.Context(), "", at, encoded(t, 5)); err != nil || res.Seq != 1005 {
+		t.Error(res, err)
+	}
 	if index, err := c.Index(t.Context(), "node-1", at); err != nil || index != 42 {
 		t.Error(index, err)
 	}

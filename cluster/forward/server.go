@@ -23,6 +23,8 @@ type Node interface {
 	// Index tells, if this node leads, up to which index a state is current.
 	Index(ctx context.Context) (uint64, error)
 	Progress() Progress
+	// Propose brings a command to the leader, wherever it is.
+	Propose(ctx context.Context, cmd command.Command) (state.Result, error)
 }
 
 const (
@@ -120,10 +122,13 @@ func (s *Server) answer(ctx context.Context, r request) answer {
 
 func (s *Server) carryOut(ctx context.Context, r request) (any, error) {
 	switch r.Kind {
-	case askPropose:
+	case askPropose, askRoute:
 		cmd, err := command.Decode(r.Body)
 		if err != nil {
 			return nil, fusion.E(fusion.BadRequest, "bad_command", "%v", err)
+		}
+		if r.Kind == askRoute {
+			return s.node.Propose(ctx, cmd)
 		}
 		return s.node.ProposeHere(ctx, cmd)
 	case askIndex:

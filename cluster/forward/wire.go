@@ -20,6 +20,7 @@ const (
 	askPropose  kind = 1 // body: command.Encode → state.Result
 	askIndex    kind = 2 // no body → uint64
 	askProgress kind = 3 // no body → Progress
+	askRoute    kind = 4 // body: command.Encode → state.Result: brought to the leader by whoever is asked
 )
 
 // request and answer are CBOR behind a length of four octets, big-endian. Seq pairs them.
@@ -37,11 +38,14 @@ type answer struct {
 	Body   []byte `cbor:"5,keyasint,omitempty"`
 }
 
-// Progress is how far a node is.
+// Progress is how far a node is, and how it is. A later version may say more than this one reads.
 type Progress struct {
 	Applied uint64 `cbor:"1,keyasint"` // into the state
 	Last    uint64 `cbor:"2,keyasint"` // of its log
 	Term    uint64 `cbor:"3,keyasint"`
+	Knows   uint32 `cbor:"4,keyasint,omitempty"` // the highest cluster version that its program knows
+	Fsync   uint64 `cbor:"5,keyasint,omitempty"` // p99 of its log's appends of the last minute, µs
+	Appends uint64 `cbor:"6,keyasint,omitempty"` // how many those are
 }
 
 // ErrFrame reports a frame that is too long, or is not what it should be.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/guantong-net/guantong/cluster/mux"
 	"github.com/guantong-net/guantong/fusion"
+	"github.com/guantong-net/guantong/fusion/state"
 	"github.com/guantong-net/guantong/fusion/trust"
 )
 
@@ -40,6 +41,7 @@ func Join(ctx context.Context, t Token, address, node, announce string, request 
 	defer stop()
 	return t.ask(conn, Request{
 		Version: Version, Site: t.Site, Secret: t.Secret[:], Node: node, Address: announce, Certificate: request, At: now().UnixMilli(),
+		Knows: state.ClusterVersion,
 	})
 }
 

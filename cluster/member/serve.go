@@ -21,6 +21,8 @@ import (
 type Registrar struct {
 	Authority *trust.Authority
 	Site      func() (state.Site, error)
+	// Began tells how the site's incarnation began, and the cluster version that a node must know.
+	Began func() (state.Recovery, uint32, error)
 	// Use has the site take a token, by a replicated command on behalf of where the request came from.
 	Use func(ctx context.Context, u state.TokenUse, from string) error
 	// Known tells whether a token was ever made here: one that was not costs no commit.
@@ -133,9 +135,16 @@ func (r *Registrar) grant(ctx context.Context, q Request, from string) (Grant, e
 	if err != nil {
 		return Grant{}, err
 	}
+	began, version, err := r.Began()
+	if err != nil {
+		return Grant{}, err
+	}
 	pin, err := r.check(q, site)
 	if err != nil {
 		return Grant{}, err
+	}
+	if q.Knows < version {
+		return Grant{}, fusion.E(fusion.NotAllowed, "older_version", "the node's program knows cluster version %d, the site is at %d: it takes a newer program", q.Knows, version)
 	}
 	sum := sha256.Sum256(q.Secret)
 	if known, err := r.Known(sum[:]); err != nil || !known {
@@ -152,6 +161,7 @@ func (r *Registrar) grant(ctx context.Context, q Request, from string) (Grant, e
 	return Grant{
 		Chain: chain, CA: r.Authority.Certificate(), CAKey: key,
 		Site: site.Number, SiteName: site.Name, Realm: site.Realm, Incarnation: site.Incarnation,
+		FromIndex: began.Index, FromTerm: began.Term,
 	}, err
 }
 

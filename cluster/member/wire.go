@@ -22,6 +22,7 @@ type Request struct {
 	Address     string      `cbor:"5,keyasint"` // where the others reach it, host:port
 	Certificate []byte      `cbor:"6,keyasint"` // request for one, PKCS #10, DER
 	At          int64       `cbor:"7,keyasint"` // its clock, milliseconds UTC
+	Knows       uint32      `cbor:"8,keyasint"` // the highest cluster version that its program knows
 }
 
 // Grant is what the site answers: all that makes the newcomer a node of it.
@@ -37,6 +38,9 @@ type Grant struct {
 	SiteName    string      `cbor:"8,keyasint,omitempty"`
 	Realm       string      `cbor:"9,keyasint,omitempty"`
 	Incarnation uint64      `cbor:"10,keyasint,omitempty"`
+	// The point in the log of the incarnation before at which the site went on in this one.
+	FromIndex uint64 `cbor:"11,keyasint,omitempty"`
+	FromTerm  uint64 `cbor:"12,keyasint,omitempty"`
 }
 
 // Version of the protocol, with its ALPN name.

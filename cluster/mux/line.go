@@ -76,6 +76,8 @@ type Stats struct {
 	Refused  uint64 `json:"refused"` // no TLS, no certificate, another site's, too slow, an unknown protocol
 	Limited  uint64 `json:"limited"` // too many from one source, or in all
 	Open     int    `json:"open"`
+	// Newer is a later incarnation of the site that a node came with, 0 for none: the site went on without this node.
+	Newer uint64 `json:"newer,omitempty"`
 }
 
 // Stats tells what happened so far.

@@ -257,11 +257,21 @@ func (m *Mux) admit(want string) func(tls.ConnectionState) error {
 		case name.Site != self.Site:
 			return fusion.E(fusion.NotAllowed, "other_site", "the node is of site %d, this is site %d", name.Site, self.Site)
 		case name.Incarnation != self.Incarnation:
+			m.overtaken(name.Incarnation)
 			return fusion.E(fusion.NotAllowed, "other_incarnation", "the node is of incarnation %d, this is %d", name.Incarnation, self.Incarnation)
 		case want != "" && name.Node != want:
 			return fusion.E(fusion.NotAllowed, "other_node", "it is node %s, not %s", name.Node, want)
 		}
 		return m.cfg.Admit(name, pin)
+	}
+}
+
+// overtaken notes a later incarnation: its holder has a certificate of the site's own CA.
+func (m *Mux) overtaken(by uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if by>>32 > m.cfg.Self.Incarnation>>32 {
+		m.stats.Newer = max(m.stats.Newer, by)
 	}
 }
 

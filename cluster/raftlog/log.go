@@ -23,6 +23,7 @@ type Log struct {
 	raft.LogStore
 	stable   raft.StableStore
 	deadline time.Duration
+	window   window
 
 	mu     sync.Mutex
 	err    error
@@ -84,12 +85,20 @@ func (l *Log) write(f func() error) error {
 
 // StoreLog implements raft.LogStore.
 func (l *Log) StoreLog(entry *raft.Log) error {
-	return l.write(func() error { return l.LogStore.StoreLog(entry) })
+	return l.append(func() error { return l.LogStore.StoreLog(entry) })
 }
 
 // StoreLogs implements raft.LogStore.
 func (l *Log) StoreLogs(entries []*raft.Log) error {
-	return l.write(func() error { return l.LogStore.StoreLogs(entries) })
+	return l.append(func() error { return l.LogStore.StoreLogs(entries) })
+}
+
+// append is a write whose time counts: it ends with an fsync.
+func (l *Log) append(f func() error) error {
+	begun := time.Now()
+	err := l.write(f)
+	l.window.note(begun, time.Since(begun))
+	return err
 }
 
 // DeleteRange implements raft.LogStore.

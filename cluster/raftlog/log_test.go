@@ -183,3 +183,41 @@ func TestASealedLogIsUselessWithoutItsKey(t *testing.T) {
 		t.Errorf("%q, %v", got.Data, err)
 	}
 }
+
+func TestTheLatencyIsOfTheLastMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &slow{faulty: &faulty{InmemStore: raft.NewInmemStore()}}
+		l := raftlog.Wrap(f, f, time.Minute)
+		if got := l.Latency(); got != (raftlog.Latency{}) || l.Slower(0) != 0 {
+			t.Fatalf("of nothing: %+v", got)
+		}
+		for i := range uint64(200) {
+			f.takes = 10 * time.Millisecond
+			if i >= 196 {
+				f.takes = 600 * time.Millisecond
+			}
+			if err := l.StoreLog(entry(i + 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := l.Latency(); got != (raftlog.Latency{P50: 10 * time.Millisecond, P99: 600 * time.Millisecond, Samples: 200}) || l.Slower(500*time.Millisecond) != 4 || l.Slower(600*time.Millisecond) != 0 {
+			t.Fatalf("%+v, %d slower", got, l.Slower(500*time.Millisecond))
+		}
+		time.Sleep(61 * time.Second) // of the bubble's own time
+		if got := l.Latency(); got.Samples != 0 {
+			t.Fatalf("a minute later: %+v", got)
+		}
+	})
+}
+
+// slow takes its time.
+type slow struct {
+	*faulty
+	takes time.Duration
+}
+
+func (s *slow) StoreLogs(l []*raft.Log) error {
+	time.Sleep(s.takes) // of the bubble's own time
+	return s.faulty.StoreLogs(l)
+}
+func (s *slow) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{l}) }

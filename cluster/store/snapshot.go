@@ -28,6 +28,9 @@ func (s *Store) Snapshot() *Reading { return &Reading{txn: s.db.NewTransaction(f
 // Close ends the Reading.
 func (r *Reading) Close() { r.txn.Discard() }
 
+// View reads what the Reading holds.
+func (r *Reading) View(f func(*Tx) error) error { return f(&Tx{txn: r.txn}) }
+
 // Save writes all records, those beside the state included.
 func (r *Reading) Save(w io.Writer) error {
 	sum := sha256.New()
@@ -97,6 +100,20 @@ func (s *Store) Load(r io.Reader) error {
 	return nil
 }
 
+// Check reads a saved state to its end, and tells whether Load would take it.
+func Check(r io.Reader) error {
+	in := bufio.NewReaderSize(r, 64<<10)
+	if err := loadRecords(in, func(_, _ []byte) error { return nil }); err != nil {
+		return err
+	}
+	if _, err := in.ReadByte(); !errors.Is(err, io.EOF) {
+		return errors.Join(errAltered, err)
+	}
+	return nil
+}
+
+var errAltered = errors.New("store: a saved state is cut or altered")
+
 func (s *Store) mark(name string, value []byte) error {
 	return s.db.Update(func(txn *badger.Txn) error {
 		if value == nil {
@@ -108,7 +125,11 @@ func (s *Store) mark(name string, value []byte) error {
 
 func loadRecords(r io.Reader, set func(key, value []byte) error) error {
 	sum := sha256.New()
-	in := &summing{r: bufio.NewReaderSize(r, 64<<10), sum: sum}
+	buffered, ok := r.(*bufio.Reader)
+	if !ok {
+		buffered = bufio.NewReaderSize(r, 64<<10)
+	}
+	in := &summing{r: buffered, sum: sum}
 	head := make([]byte, len(saveMagic))
 	if _, err := io.ReadFull(in, head); err != nil || string(head) != saveMagic {
 		return errors.Join(errors.New("store: not a saved state"), err)
@@ -132,7 +153,7 @@ func loadRecords(r io.Reader, set func(key, value []byte) error) error {
 	want := sum.Sum(nil)
 	got := make([]byte, len(want))
 	if _, err := io.ReadFull(in.r, got); err != nil || !bytes.Equal(got, want) {
-		return errors.Join(errors.New("store: a saved state is cut or altered"), err)
+		return errors.Join(errAltered, err)
 	}
 	return nil
 }
@@ -140,11 +161,13 @@ func loadRecords(r io.Reader, set func(key, value []byte) error) error {
 func loadPart(in *summing) ([]byte, error) {
 	n, err := binary.ReadUvarint(in)
 	if err != nil || n > maxRecord {
-		return nil, errors.Join(errors.New("store: a saved state is cut or altered"), err)
+		return nil, errors.Join(errAltered, err)
 	}
 	part := make([]byte, n)
-	_, err = io.ReadFull(in, part)
-	return part, err
+	if _, err = io.ReadFull(in, part); err != nil {
+		return nil, errors.Join(errAltered, err)
+	}
+	return part, nil
 }
 
 // summing hashes what is read through it.

@@ -47,8 +47,9 @@ type siteConfig struct {
 }
 
 type nodesConfig struct {
-	Listen   string `yaml:"listen"`
-	Announce string `yaml:"announce"`
+	Listen   string   `yaml:"listen"`
+	Announce string   `yaml:"announce"`
+	SlowDisk duration `yaml:"slow_disk"`
 }
 
 type consoleConfig struct {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"github.com/guantong-net/guantong/cluster/live"
 	"github.com/guantong-net/guantong/cluster/mux"
 	"github.com/guantong-net/guantong/fusion/journal"
+	"github.com/guantong-net/guantong/fusion/state"
 	"github.com/guantong-net/guantong/fusion/voice"
 )
 
@@ -80,17 +82,27 @@ func (c *control) Run(ctx context.Context) error {
 // controlLimit is how long an operator's command may take: another node may have to be elected meanwhile.
 const controlLimit = 30 * time.Second
 
+// maxLine is the most octets of what an operator says.
+const maxLine = 16 << 10
+
 func (c *control) answer(ctx context.Context, conn net.Conn) {
 	defer func() { _ = conn.Close() }()
 	if conn.SetDeadline(time.Now().Add(controlLimit)) != nil {
 		return
 	}
-	line, err := bufio.NewReader(io.LimitReader(conn, 1024)).ReadString('\n')
+	line, err := bufio.NewReader(io.LimitReader(conn, maxLine)).ReadString('\n')
 	if err != nil {
 		return
 	}
 	var answer any
-	if words := strings.Fields(line); len(words) == 1 && words[0] == "status" {
+	words := strings.Fields(line)
+	if len(words) > 0 && words[0] == "backup" {
+		if err := c.backup(ctx, conn, words); err != nil {
+			c.s.log.InfoContext(ctx, "who asked for a backup has gone", "error", err)
+		}
+		return
+	}
+	if len(words) == 1 && words[0] == "status" {
 		answer = c.status()
 	} else {
 		ctx, cancel := context.WithTimeout(ctx, controlLimit)
@@ -113,6 +125,9 @@ func (c *control) status() nodeStatus {
 		port := s.port.mux.Stats()
 		st.Port = &port
 		st.Link = &linkStatus{Arbiter: s.link.Arbiter(), Peers: s.link.Peers(), Strayed: s.link.Strayed()}
+		if port.Newer != 0 {
+			st.Record.Fault = fmt.Sprintf("fenced: the site went on without this node, as incarnation %s: guantong rejoin", state.IncarnationText(port.Newer))
+		}
 	}
 	return st
 }

@@ -32,7 +32,11 @@ type founding struct {
 // committed they do no harm, committed and not shown nobody could ever log in.
 func found(ctx context.Context, node *cluster.Node, hasher *identity.Hasher, cfg config, trial bool, out io.Writer) error {
 	f := &founding{node: node, hasher: hasher, cfg: cfg}
-	if err := f.add(command.SiteSet, state.Site{Number: cfg.Site.Number, Name: cfg.Site.Name, Realm: cfg.Site.Realm, Trial: trial}); err != nil {
+	incarnation, err := cfg.incarnation()
+	if err != nil {
+		return err
+	}
+	if err := f.add(command.SiteSet, state.Site{Number: cfg.Site.Number, Name: cfg.Site.Name, Realm: cfg.Site.Realm, Incarnation: incarnation, Trial: trial}); err != nil {
 		return err
 	}
 	build := f.production

@@ -25,6 +25,10 @@ const usage = `Guantong 贯通: emergency communications that go on when the net
   guantong token  [-config FILE] [-valid 1h]     a token by which one node joins the site: guantong serve -join TOKEN@HOST:7400
   guantong handover [-config FILE] [NODE]        give leadership to another node
   guantong node [-config FILE] drain|serve|remove NODE   take a node out of leading, back, or out of the site
+  guantong backup [-config FILE] -to DIR [-key FILE]     back the running site up; run again it goes on, or brings DIR up to date
+  guantong restore [-config FILE] -from DIR [-key FILE] [-check]   put a backup into an empty data directory, or only check it
+  guantong recover [-config FILE] -force         quorum is lost for good: this node, stopped, goes on as the whole site
+  guantong rejoin [-config FILE] -join TOKEN@HOST:7400   bring a stopped node of the site before a recovery back, with what only it has
   guantong audit verify [-config FILE]           check the audit chain (with the server stopped)
   guantong ca [-config FILE]                     the site's CA certificate, for browsers and telephones
   guantong version
@@ -60,6 +64,14 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 		return statusCommand(ctx, rest, out)
 	case "token", "handover", "node":
 		return nodeCommand(ctx, name, rest, out)
+	case "backup":
+		return backupCommand(ctx, rest, out)
+	case "restore":
+		return restoreCommand(ctx, rest, out)
+	case "recover":
+		return recoverCommand(ctx, rest, out)
+	case "rejoin":
+		return rejoinCommand(ctx, rest, out)
 	case "audit":
 		return auditCommand(ctx, rest, out)
 	case "ca":

@@ -54,6 +54,9 @@ func (s *server) metrics() *prometheus.Registry {
 	counter("record_applied_index", "Raft index applied to the state.", func() uint64 { return s.node.Status().Applied })
 	gauge("record_age_seconds", "How old what this node knows may be; 0 on the leader.", func() float64 { return s.node.Age().Seconds() })
 	gauge("record_held", "Commands accepted here without a quorum, not yet replicated.", func() float64 { return float64(s.node.Held()) })
+	gauge("record_fsync_p50_seconds", "How long an append to the log took until it was on the disk, within the last minute: the median.", func() float64 { p50, _, _ := s.node.Fsync(); return p50.Seconds() })
+	gauge("record_fsync_p99_seconds", "The same: the 99th percentile. Past nodes.slow_disk a leader hands over.", func() float64 { _, p99, _ := s.node.Fsync(); return p99.Seconds() })
+	counter("record_slow_disk_handovers_total", "Times that leadership was handed over because this node's disk was slow.", func() uint64 { return s.node.Status().HandedOver })
 	if s.port != nil {
 		counter("nodes_refused_total", "Connections to the node port that were refused.", func() uint64 { return s.port.mux.Stats().Refused })
 		counter("nodes_limited_total", "Connections to the node port beyond what one source, or all, may have.", func() uint64 { return s.port.mux.Stats().Limited })

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -84,7 +83,7 @@ func (s *server) joinSite(ctx context.Context) error {
 		return err
 	}
 	return errors.Join(writeFile(s.keyFile("node.key"), key), writeFile(s.keyFile("node.pem"), grant.Chain),
-		writeFile(s.keyFile("ca.key"), grant.CAKey), writeFile(s.keyFile("ca.pem"), grant.CA), writeFile(s.keyFile(joinedFile), about))
+		writeFile(s.keyFile("ca.key"), grant.CAKey), s.cfg.setIncarnation(grant.Incarnation), writeFile(s.keyFile("ca.pem"), grant.CA), writeFile(s.keyFile(joinedFile), about))
 }
 
 // announced is where others reach this node. bound is the address that was really taken, for a port of 0.
@@ -147,13 +146,13 @@ func (s *server) openNodePort(ctx context.Context) error {
 // nodeCertificate is this node's among the others. It keeps its key when it is renewed, as the others know it by that.
 func (s *server) nodeCertificate(p *nodePort) (tls.Certificate, error) {
 	chainFile, keyFile := s.keyFile("node.pem"), s.keyFile("node.key")
+	incarnation, err := s.cfg.incarnation()
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	p.self.Incarnation = incarnation
 	cert, err := tls.LoadX509KeyPair(chainFile, keyFile)
 	if err == nil {
-		if leaf, err := x509.ParseCertificate(cert.Certificate[0]); err == nil {
-			if name, err := trust.NodeNameOf(leaf); err == nil {
-				p.self.Incarnation = name.Incarnation
-			}
-		}
 		if s.authority.FitsNode(cert, p.self, time.Now()) {
 			return cert, nil
 		}
@@ -199,7 +198,11 @@ func (p *nodePort) admit(name trust.NodeName, pin string) error {
 }
 
 // fill gives the record its way to the other nodes.
-func (p *nodePort) fill(c *cluster.Config) {
+func (p *nodePort) fill(c *cluster.Config, cfg nodesConfig) {
+	c.Watchdog.Limit = time.Duration(cfg.SlowDisk)
+	if c.Watchdog.Limit == 0 {
+		c.Watchdog.Limit = -1
+	}
 	c.Transport, c.Peers, c.Join = cluster.NewTransport(p.mux, c.NodeID, p.announce, c.Logger), p.peers, p.joined
 }
 
@@ -233,7 +236,7 @@ func (s *server) serveNodes(ctx context.Context) error {
 // serveNewcomers lets nodes join.
 func (s *server) serveNewcomers(ctx context.Context) error {
 	r := &member.Registrar{
-		Authority: s.authority, Site: func() (state.Site, error) { return siteOf(s.node) }, Now: time.Now, Log: s.log, Note: s.noteNewcomer,
+		Authority: s.authority, Site: func() (state.Site, error) { return siteOf(s.node) }, Began: s.howItBegan, Now: time.Now, Log: s.log, Note: s.noteNewcomer,
 		Known: func(hash []byte) (known bool, err error) {
 			err = s.node.View(func(v *state.View) error {
 				known, err = v.TokenKnown(hash)
@@ -250,9 +253,13 @@ func (s *server) serveNewcomers(ctx context.Context) error {
 
 func (s *server) noteNewcomer(ctx context.Context, node, from, reason string) {
 	a := state.Audit{By: "system", Action: "node.join", Target: node, Result: reason, From: from}
-	if err := s.proposeFor(ctx, command.AuditAdd, "system", from, a); err != nil {
+	if err := s.proposeAudit(ctx, a); err != nil {
 		s.log.ErrorContext(ctx, "a refusal was not audited", "error", err)
 	}
+}
+
+func (s *server) proposeAudit(ctx context.Context, a state.Audit) error {
+	return s.proposeFor(ctx, command.AuditAdd, a.By, a.From, a)
 }
 
 // proposeFor commits a command on behalf of somebody at a place.

@@ -41,6 +41,7 @@ type server struct {
 	began   time.Time
 	out     io.Writer // where the passwords of a site that this start sets up are shown
 	invited string    // TOKEN@host:port of the site to join
+	mending bool      // it is no server, but a command that mends the data directory
 
 	lock      *os.File
 	authority *trust.Authority
@@ -108,11 +109,17 @@ func (s *server) openData(context.Context) error {
 		return errors.Join(fmt.Errorf("%s is in use by another guantong", s.cfg.Data), f.Close())
 	}
 	s.lock = f
-	return nil
+	if s.mending {
+		return nil
+	}
+	return s.cfg.refuseMending()
 }
 
 func (s *server) openKeys(context.Context) (err error) {
 	if s.authority, err = authority(filepath.Join(s.cfg.Data, "keys"), s.cfg.Site.Name); err != nil {
+		return err
+	}
+	if _, err = s.cfg.incarnation(); err != nil {
 		return err
 	}
 	s.cert, err = certificate(s.cfg, s.authority)
@@ -128,7 +135,7 @@ func (s *server) openRecord(ctx context.Context) (err error) {
 		},
 	}
 	if s.port != nil {
-		s.port.fill(&c)
+		s.port.fill(&c, s.cfg.Nodes)
 	} else {
 		c.WriteDeadline = aloneDeadline
 	}

@@ -60,13 +60,15 @@ const (
 	FileStored    Type = 38 // state.Attachment: its content is synced on a majority
 	ObjectKeep    Type = 39 // state.KeepChange: a message or burst that retention passes over
 
-	AuditAdd   Type = 50 // state.Audit without Seq, Prev, Hash
-	Expire     Type = 51 // state.ExpireChange: retention and lifetimes up to a moment
-	EventsTrim Type = 52 // state.SeqKey: forget events up to this one
-	SiteSet    Type = 53 // state.Site
-	NodeSet    Type = 54 // state.Node: what Raft's configuration made of it
-	NodeWish   Type = 55 // state.NodeWishChange
-	TokenAdd   Type = 56 // state.JoinToken
-	TokenUse   Type = 57 // state.TokenUse
-	Batch      Type = 60 // state.BatchChange: several commands as one, all or nothing
+	AuditAdd     Type = 50 // state.Audit without Seq, Prev, Hash
+	Expire       Type = 51 // state.ExpireChange: retention and lifetimes up to a moment
+	EventsTrim   Type = 52 // state.SeqKey: forget events up to this one
+	SiteSet      Type = 53 // state.Site
+	NodeSet      Type = 54 // state.Node: what Raft's configuration made of it
+	NodeWish     Type = 55 // state.NodeWishChange
+	TokenAdd     Type = 56 // state.JoinToken
+	TokenUse     Type = 57 // state.TokenUse
+	SiteRecover  Type = 58 // state.Recovery: a new incarnation, whose only node this one is
+	VersionRaise Type = 59 // state.VersionChange: every node knows the commands up to this cluster version
+	Batch        Type = 60 // state.BatchChange: several commands as one, all or nothing
 )

@@ -76,6 +76,10 @@ func audited(t command.Type) string {
 		return "node.join"
 	case command.SiteSet:
 		return "site.set"
+	case command.SiteRecover:
+		return "site.recover"
+	case command.VersionRaise:
+		return "site.version"
 	}
 	return ""
 }

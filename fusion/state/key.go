@@ -52,6 +52,8 @@ const (
 	tEvent           table = 'v' // seq → storedEvent
 	tNode            table = 'W' // ID → Node
 	tToken           table = 'J' // hash → JoinToken
+	tRecovery        table = 'I' // incarnation → Recovery
+	tVersion         table = 'X' // VersionChange, the one record
 	tDone            table = 'd' // request ID → outcome
 	tDoneTime        table = 'D' // when it may be forgotten counts from here, ID → nothing
 )

@@ -14,7 +14,9 @@ var ErrUnknownCommand = errors.New("state: command of a newer version")
 
 // Machine applies commands. It holds no state of its own: all is in the transaction.
 type Machine struct {
+	version  uint32 // the highest cluster version of which it knows all commands
 	handlers map[command.Type]handler
+	since    map[command.Type]uint32 // from which cluster version on; those not in it from the first
 }
 
 // handler is one type of command. A *fusion.Error is a refusal; any other error is a failing store.
@@ -25,7 +27,7 @@ type handler struct {
 
 // New makes a Machine that knows every command of this version.
 func New() *Machine {
-	m := &Machine{}
+	m := &Machine{version: ClusterVersion, since: make(map[command.Type]uint32)}
 	m.handlers = m.table()
 	return m
 }
@@ -216,6 +218,8 @@ func (m *Machine) table() map[command.Type]handler {
 		command.NodeWish:        on((*change).wishNode),
 		command.TokenAdd:        on((*change).addToken),
 		command.TokenUse:        on((*change).useToken),
+		command.SiteRecover:     on((*change).recoverSite),
+		command.VersionRaise:    on((*change).raiseVersion),
 		command.Batch:           {run: on(m.batch).run, check: m.checkBatch},
 	}
 }

@@ -22,6 +22,7 @@ func anyCommand(t *rapid.T, n int) command.Command {
 	revision := rapid.SampledFrom([]uint64{0, 0, 1, 5}).Draw(t, "revision")
 	text := rapid.StringN(0, 30, 60).Draw(t, "text")
 	typ := rapid.SampledFrom(allTypes).Draw(t, "type")
+	node := rapid.SampledFrom([]string{"node-1", "node-2", "node-3"}).Draw(t, "node")
 	var payload any
 	switch typ {
 	case command.GroupSet:
@@ -72,6 +73,19 @@ func anyCommand(t *rapid.T, n int) command.Command {
 		payload = state.SeqKey{Seq: rapid.Uint64Max(40).Draw(t, "trim")}
 	case command.SiteSet:
 		payload = state.Site{Number: 1, Name: "s", Realm: "r", Incarnation: 1}
+	case command.NodeSet:
+		payload = state.Node{ID: node, Address: node, Role: state.NodeVoter, Revision: revision}
+	case command.NodeWish:
+		payload = state.NodeWishChange{Node: node, Wish: rapid.SampledFrom([]state.NodeWish{state.WishServe, state.WishDrain, state.WishRemove}).Draw(t, "wish")}
+	case command.TokenAdd:
+		payload = state.JoinToken{Hash: bytes.Repeat([]byte{byte(unit)}, 32), Expires: state.Millis(start + 40_000)}
+	case command.TokenUse:
+		payload = state.TokenUse{Hash: bytes.Repeat([]byte{byte(unit)}, 32), Node: node, Address: node}
+	case command.SiteRecover:
+		before := rapid.SampledFrom([]uint64{1, 1<<32 | 5, 2<<32 | 5}).Draw(t, "incarnation")
+		payload = state.Recovery{Incarnation: state.NextIncarnation(before, 5), Before: before, Kind: state.Recovered, Node: node}
+	case command.VersionRaise:
+		payload = state.VersionChange{Version: uint32(rapid.IntRange(0, 3).Draw(t, "version"))}
 	}
 	at := start + int64(n)*1000
 	cmd, err := command.New(typ, fusion.ID{0xee, byte(n)}, uint64(at)<<16, at, "zhang", payload)
@@ -87,6 +101,7 @@ var allTypes = []command.Type{
 	command.PositionSet, command.PositionDelete, command.PositionTake, command.PatchSet, command.PatchPart,
 	command.MessagePost, command.ReceiptAdd, command.AlertRaise, command.AlertAck, command.AlertClear, command.AlertEscalate,
 	command.BurstIndex, command.CallLog, command.FileStored, command.ObjectKeep, command.AuditAdd, command.Expire, command.EventsTrim, command.SiteSet,
+	command.NodeSet, command.NodeWish, command.TokenAdd, command.TokenUse, command.SiteRecover, command.VersionRaise,
 }
 
 // anyLog draws a log on a site that has units and groups already.

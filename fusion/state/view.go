@@ -178,6 +178,45 @@ func (v *View) FileReferenced(hash string) (bool, error) {
 	return anyUnder(v.r, tFileRef.named(hash))
 }
 
+// EachFile visits the hash of every file that FileReferenced knows, once, until visit fails.
+func (v *View) EachFile(visit func(hash string) error) error {
+	err := v.r.Scan(tFile.key(), nil, false, func(k, _ []byte) (bool, error) { return true, visit(string(k[1:])) })
+	if err != nil {
+		return err
+	}
+	last := ""
+	for {
+		hash := ""
+		err := v.r.Scan(tFileRef.key(), afterRefs(last), false, func(k, _ []byte) (bool, error) {
+			hash = string(k[1 : len(k)-len(fusion.ID{})])
+			return false, nil
+		})
+		if err != nil || hash == "" {
+			return err
+		}
+		last = hash
+		stored, err := has(v.r, tFile.named(hash))
+		if err == nil && !stored { // else it was visited above
+			err = visit(hash)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// afterRefs is where the references to the next file begin; nil: at the first.
+func afterRefs(hash string) []byte {
+	if hash == "" {
+		return nil
+	}
+	k := tFileRef.named(hash)
+	for range len(fusion.ID{}) + 1 {
+		k = append(k, 0xff)
+	}
+	return k
+}
+
 // File is what was said of a stored file when it was stored.
 func (v *View) File(hash string) (Attachment, error) {
 	f, err := one[storedFile](v.r, tFile.named(hash), "file_unknown", "file")
