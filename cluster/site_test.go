@@ -24,6 +24,7 @@ type wire struct {
 	nodes map[string]*cluster.Node
 	trans map[string]*raft.InmemTransport
 	cut   map[string]bool
+	files func(id string) cluster.Files // nil: not looked after
 }
 
 // peers is the network as one node sees it.
@@ -107,9 +108,11 @@ func (w *wire) open(t *testing.T, dir string, number int) *cluster.Node {
 	_, trans := raft.NewInmemTransportWithTimeout(raft.ServerAddress(id+"@"+id), 200*time.Millisecond)
 	w.trans[id] = trans
 	w.isolate(id, false)
-	n, err := cluster.Open(t.Context(), cluster.Config{
-		Dir: filepath.Join(dir, id), NodeID: id, Reserve: 1 << 20, Transport: trans, Peers: peers{w, id}, Join: number > 1,
-	})
+	cfg := cluster.Config{Dir: filepath.Join(dir, id), NodeID: id, Reserve: 1 << 20, Transport: trans, Peers: peers{w, id}, Join: number > 1}
+	if w.files != nil {
+		cfg.Files = w.files(id)
+	}
+	n, err := cluster.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

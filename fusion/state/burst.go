@@ -170,7 +170,8 @@ func checkAttachment(a Attachment) error {
 	return nil
 }
 
-// storeFile notes that a file's content is synced. Stored again, its time begins anew.
+// storeFile notes that a file's content is synced. Stored again, its time begins anew. One that was held in an outbox for long is as young as what comes now: what is
+// to name it comes right behind it.
 func (c *change) storeFile(a Attachment) error {
 	c.target = a.Hash
 	if err := checkAttachment(a); err != nil {
@@ -186,7 +187,7 @@ func (c *change) storeFile(a Attachment) error {
 			return err
 		}
 	}
-	f := storedFile{Attachment: a, At: c.at()}
+	f := storedFile{Attachment: a, At: max(c.at(), Millis(c.n.HLC>>16))}
 	if err := c.Set(fileTimeKey(f), present); err != nil {
 		return err
 	}
