@@ -47,8 +47,9 @@ type siteConfig struct {
 }
 
 type nodesConfig struct {
-	Listen   string `yaml:"listen"`
-	Announce string `yaml:"announce"`
+	Listen    string `yaml:"listen"`
+	Announce  string `yaml:"announce"`
+	FilesRate size   `yaml:"files_rate"`
 }
 
 type consoleConfig struct {
@@ -224,6 +225,9 @@ func (c config) check() error {
 	}
 	if err := trust.CheckNodeID(c.Node); c.Nodes.Listen != "" && err != nil {
 		bad("node: %q: %w", c.Node, err)
+	}
+	if c.Nodes.FilesRate < 64<<10 || c.Nodes.FilesRate > 1<<40 {
+		bad("nodes.files_rate: %d: at least 64KB a second", c.Nodes.FilesRate)
 	}
 	if c.Profile != "" && !loopback(c.Profile) {
 		bad("profile: %q: loopback addresses only", c.Profile)

@@ -15,6 +15,7 @@ import (
 	"github.com/guantong-net/guantong/clients/wire"
 	"github.com/guantong-net/guantong/cluster"
 	"github.com/guantong-net/guantong/cluster/mux"
+	"github.com/guantong-net/guantong/cluster/shelf"
 	"github.com/guantong-net/guantong/fusion/journal"
 	"github.com/guantong-net/guantong/fusion/voice"
 )
@@ -30,6 +31,7 @@ type nodeStatus struct {
 	Voice   voice.Stats     `json:"voice"`
 	Trunks  map[string]bool `json:"trunks,omitempty"` // registered
 	Port    *mux.Stats      `json:"port,omitempty"`   // where nodes meet
+	Files   shelf.Stats     `json:"files"`
 }
 
 // control answers operator commands on this machine.
@@ -93,7 +95,7 @@ func (c *control) answer(ctx context.Context, conn net.Conn) {
 
 func (c *control) status() nodeStatus {
 	s := c.s
-	st := nodeStatus{Node: s.status(), Record: s.node.Status(), Journal: s.recorder.Stats(), Voice: s.voice.Stats()}
+	st := nodeStatus{Node: s.status(), Record: s.node.Status(), Journal: s.recorder.Stats(), Voice: s.voice.Stats(), Files: s.shelf.Stats()}
 	for _, t := range s.cfg.Telephone.Trunks {
 		if st.Trunks == nil {
 			st.Trunks = make(map[string]bool)

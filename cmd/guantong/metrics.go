@@ -53,6 +53,12 @@ func (s *server) metrics() *prometheus.Registry {
 	counter("record_applied_index", "Raft index applied to the state.", func() uint64 { return s.node.Status().Applied })
 	gauge("record_age_seconds", "How old what this node knows may be; 0 on the leader.", func() float64 { return s.node.Age().Seconds() })
 	gauge("record_held", "Commands accepted here without a quorum, not yet replicated.", func() float64 { return float64(s.node.Held()) })
+	gauge("files_lacking", "Files that the record names and that are not on this node yet.", func() float64 { return float64(s.shelf.Stats().Lacking) })
+	gauge("files_nowhere", "Of these, files that no node has that answers.", func() float64 { return float64(s.shelf.Stats().Nowhere) })
+	counter("files_fetched_total", "Files that came from other nodes.", func() uint64 { return uint64(s.shelf.Stats().Fetched) })
+	counter("files_failed_total", "Attempts to fetch a file that failed.", func() uint64 { return uint64(s.shelf.Stats().Failed) })
+	counter("files_sent_bytes_total", "Octets of files sent to other nodes.", func() uint64 { return uint64(s.shelf.Stats().Sent) })
+	counter("files_received_bytes_total", "Octets of files that came from other nodes.", func() uint64 { return uint64(s.shelf.Stats().Came) })
 	if s.port != nil {
 		counter("nodes_refused_total", "Connections to the node port that were refused.", func() uint64 { return s.port.mux.Stats().Refused })
 		counter("nodes_limited_total", "Connections to the node port beyond what one source, or all, may have.", func() uint64 { return s.port.mux.Stats().Limited })

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -125,6 +126,15 @@ func (s *Store) OpenFile(name string) (*os.File, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open content: %w", err)
+	}
+	return f, nil
+}
+
+// Open opens a content for reading. The caller closes it.
+func (s *Store) Open(_ context.Context, name string) (io.ReadSeekCloser, error) {
+	f, err := s.OpenFile(name)
+	if err != nil {
+		return nil, err
 	}
 	return f, nil
 }
