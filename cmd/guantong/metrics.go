@@ -48,6 +48,7 @@ func (s *server) metrics() *prometheus.Registry {
 	counter("journal_stored_total", "Bursts stored and indexed.", func() uint64 { return s.recorder.Stats().Stored })
 	counter("journal_dropped_total", "Packets that a slow disk lost from recordings.", func() uint64 { return s.recorder.Stats().Dropped })
 	counter("journal_failed_total", "Bursts that could not be recorded.", func() uint64 { return s.recorder.Stats().Failed })
+	gauge("journal_copies", "Recordings of other nodes' bursts that wait for their index entry.", func() float64 { return float64(s.recorder.Stats().Copies) })
 	counter("journal_floor_dropped_total", "Floor events that were lost.", s.floorLog.Dropped)
 	gauge("disk_free_bytes", "Free octets of the data directory's disk.", func() float64 { return float64(s.node.Status().DiskFree) })
 	counter("record_applied_index", "Raft index applied to the state.", func() uint64 { return s.node.Status().Applied })

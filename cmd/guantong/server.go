@@ -192,8 +192,12 @@ func (s *server) openFiles(context.Context) (err error) {
 
 func (s *server) openJournal(context.Context) (err error) {
 	dir := filepath.Join(s.cfg.Data, "journal")
-	s.recorder, err = journal.Open(journal.Config{Dir: dir, Files: recordings{s.library()}, Log: s.log, Index: s.indexBurst,
-		Room: func(octets int64) error { return s.node.Guard().Check(int(octets)) }})
+	c := journal.Config{Dir: dir, Files: recordings{s.library()}, Log: s.log, Index: s.indexBurst,
+		Room: func(octets int64) error { return s.node.Guard().Check(int(octets)) }}
+	if s.port != nil {
+		c.Node, c.Site, c.Entry, c.IndexCopy = s.cfg.Node, otherRecorders{s.shelf}, s.burstEntry, s.indexCopy
+	}
+	s.recorder, err = journal.Open(c)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"io"
 	"net"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/guantong-net/guantong/cluster/mux"
 	"github.com/guantong-net/guantong/cluster/shelf"
 	"github.com/guantong-net/guantong/fusion"
+	"github.com/guantong-net/guantong/fusion/command"
 	"github.com/guantong-net/guantong/fusion/files"
 	"github.com/guantong-net/guantong/fusion/journal"
 	"github.com/guantong-net/guantong/fusion/state"
@@ -17,7 +19,7 @@ import (
 // newShelf makes this node's part of the site's files.
 func (s *server) newShelf() *shelf.Keeper {
 	c := shelf.Config{
-		Node: s.cfg.Node, Store: s.files, Record: catalogue{s.node}, Peers: s.node.OtherNodes, Rate: int(s.cfg.Nodes.FilesRate), Now: time.Now, Log: s.log,
+		Node: s.cfg.Node, Store: s.files, Bursts: ownBursts{s}, Record: catalogue{s.node}, Peers: s.node.OtherNodes, Rate: int(s.cfg.Nodes.FilesRate), Now: time.Now, Log: s.log,
 		Dial: func(context.Context, string, string) (net.Conn, error) {
 			return nil, fusion.E(fusion.CutOff, "no_node_port", "this node has no port for others")
 		},
@@ -124,4 +126,39 @@ func (s *server) followFile(e state.Event) {
 	case state.Burst:
 		s.shelf.Want(x.File, shelf.Worth{Keep: x.Keep, At: int64(x.Start)})
 	}
+}
+
+// ownBursts gives the shelf the recorder, which is opened after it.
+type ownBursts struct{ s *server }
+
+// Held implements shelf.Bursts.
+func (o ownBursts) Held(id fusion.ID) shelf.Copy { return shelf.Copy(o.s.recorder.Held(id)) }
+
+// otherRecorders gives the journal the other nodes.
+type otherRecorders struct{ *shelf.Keeper }
+
+// Copies implements journal.Site.
+func (o otherRecorders) Copies(ctx context.Context, burst fusion.ID) map[string]journal.Held {
+	out := make(map[string]journal.Held)
+	for node, c := range o.Keeper.Copies(ctx, burst) {
+		out[node] = journal.Held(c)
+	}
+	return out
+}
+
+// indexCopy commits the entry of another node's burst, of which this one has kept what it heard.
+func (s *server) indexCopy(ctx context.Context, b state.Burst) error {
+	sum := sha256.Sum256(append(b.ID[:], b.File...))
+	return s.propose(ctx, command.BurstIndex, fusion.ID(sum[:16]), b)
+}
+
+func (s *server) burstEntry(id fusion.ID) (b state.Burst, there bool, err error) {
+	err = s.node.View(func(v *state.View) (err error) {
+		b, err = v.Burst(id)
+		return err
+	})
+	if fusion.FaultOf(err) == fusion.NotFound && err != nil {
+		return b, false, nil
+	}
+	return b, err == nil, err
 }

@@ -8,5 +8,5 @@
 //   - A content has the hash and the length that its uploader promised, or it is refused and gone.
 //   - Nothing is written that would take the disk below the reserve (Config.Room).
 //
-// It owns its directory. cmd, clients/api (through interfaces of its own) and tests import it.
+// It owns its directory. cmd, cluster/shelf, clients/api (through interfaces of its own) and tests import it.
 package files
