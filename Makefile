@@ -6,7 +6,7 @@ CONSOLE := clients/console
 BUILT   := $(CONSOLE)/dist/index.html
 
 # What the tests need besides Go, Node and npm, by its Debian name.
-DEBIAN := chromium baresip sox sip-tester ffmpeg opus-tools espeak-ng tshark python3-cbor2 libnss3-tools fonts-noto-cjk
+DEBIAN := chromium baresip sox sip-tester ffmpeg opus-tools espeak-ng tshark python3-cbor2 nut-server libnss3-tools fonts-noto-cjk
 
 # The linter, by its exact version.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2

@@ -34,7 +34,7 @@ type outbox struct {
 // it comes. Definitions and rights are not.
 func holdable(t command.Type) bool {
 	switch t {
-	case command.MessagePost, command.ReceiptAdd, command.AlertRaise, command.BurstIndex, command.CallLog:
+	case command.MessagePost, command.ReceiptAdd, command.AlertRaise, command.BurstIndex, command.CallLog, command.FileStored:
 		return true
 	}
 	return false
@@ -61,7 +61,7 @@ func (n *Node) hasOutbox() bool {
 	return n.cfg.Peers != nil || err == nil
 }
 
-// ProposeOrHold proposes like Propose. Without a quorum it keeps what only adds something (messages, receipts, alerts, bursts, calls)
+// ProposeOrHold proposes like Propose. Without a quorum it keeps what only adds something (messages, receipts, alerts, bursts, calls, files)
 // in this node's outbox, on its disk, and reports held: accepted here, not yet replicated. It is proposed by itself when
 // there is a leader again, under the same request ID, and so applied once.
 func (n *Node) ProposeOrHold(ctx context.Context, cmd command.Command) (res state.Result, held bool, err error) {
@@ -73,9 +73,14 @@ func (n *Node) ProposeOrHold(ctx context.Context, cmd command.Command) (res stat
 	if err != nil {
 		return res, false, err
 	}
-	res, err = n.route(ctx, data, holdAfter)
+	if err = n.spread(ctx, cmd); err == nil {
+		res, err = n.route(ctx, data, holdAfter)
+	}
 	if fusion.FaultOf(err) != fusion.CutOff || err == nil {
 		return res, false, err
+	}
+	if err := n.local(cmd); err != nil {
+		return state.Result{}, false, err
 	}
 	if err := n.hold(cmd, data); err != nil {
 		return state.Result{}, false, err
@@ -135,13 +140,20 @@ func (n *Node) drainOutbox(ctx context.Context) {
 	}
 }
 
+// drainOnce goes through what is held. What waits for its files, because too few disks are to be had for them, does not hold up the rest: everything that is held
+// only adds something.
 func (n *Node) drainOnce(ctx context.Context) error {
+	var after []byte
+	var waits error
 	for {
-		key, data, err := n.outbox.first()
+		key, data, err := n.outbox.next(after)
 		if err != nil || key == nil {
-			return err
+			return errors.Join(err, waits)
 		}
-		if err := n.deliver(ctx, data); err != nil {
+		if err := n.deliver(ctx, data); errors.Is(err, errFilesWait) {
+			after, waits = append(key, 0), err
+			continue
+		} else if err != nil {
 			return err
 		}
 		if err := n.outbox.store.Update(func(tx *store.Tx) error { return tx.Delete(key) }); err != nil {
@@ -151,10 +163,10 @@ func (n *Node) drainOnce(ctx context.Context) error {
 	}
 }
 
-// first gives the oldest that is held, nil when there is none.
-func (o *outbox) first() (key, data []byte, err error) {
+// next gives the oldest that is held from a key on, nil when there is none.
+func (o *outbox) next(from []byte) (key, data []byte, err error) {
 	err = o.store.View(func(tx *store.Tx) error {
-		return tx.Scan(nil, nil, false, func(k, v []byte) (bool, error) {
+		return tx.Scan(nil, from, false, func(k, v []byte) (bool, error) {
 			key, data = append([]byte(nil), k...), append([]byte(nil), v...)
 			return false, nil
 		})
@@ -162,8 +174,31 @@ func (o *outbox) first() (key, data []byte, err error) {
 	return key, data, err
 }
 
+// errFilesWait says that the files of a command are not on enough disks yet.
+var errFilesWait = errors.New("cluster: its files are not on enough disks")
+
+// deliverFiles brings the files of a held command to a majority. Those that are on no disk any more do not keep their message back: it is worth more than nothing.
+func (n *Node) deliverFiles(ctx context.Context, data []byte) error {
+	cmd, err := command.Decode(data)
+	if err != nil {
+		return nil // deliver says so
+	}
+	err = n.spread(ctx, cmd)
+	if fusion.FaultOf(err) == fusion.NotFound {
+		n.log.ErrorContext(ctx, "what was held here names a file that is on no disk any more", "id", cmd.ID.String(), "error", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errFilesWait, err)
+	}
+	return nil
+}
+
 // deliver proposes one command. The state's refusal is its answer: it is audited, so that nothing that was accepted ends unseen.
 func (n *Node) deliver(ctx context.Context, data []byte) error {
+	if err := n.deliverFiles(ctx, data); err != nil {
+		return err
+	}
 	res, err := n.route(ctx, data, n.cfg.Hold)
 	if f := fusion.FaultOf(err); err != nil && f != fusion.BadRequest && f != fusion.NotAllowed && f != fusion.Conflict {
 		return err

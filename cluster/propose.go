@@ -43,10 +43,14 @@ func (n *Node) Command(t command.Type, id fusion.ID, by string, payload any) (co
 // outcome_unknown (it may yet apply: propose the same command again, it is applied once), Full disk_reserve, Busy,
 // BadRequest, or Broken when the node cannot serve. When ctx ends first its error is returned and the outcome is unknown.
 //
-// With several nodes it goes to the leader, wherever that is, and waits Config.Hold for one.
+// With several nodes it goes to the leader, wherever that is, and waits Config.Hold for one. The files that it names are brought to a majority of the voters
+// first: CutOff files_not_spread when that cannot be, and then it was not proposed.
 func (n *Node) Propose(ctx context.Context, cmd command.Command) (state.Result, error) {
 	data, err := n.prepare(&cmd)
 	if err != nil {
+		return state.Result{}, err
+	}
+	if err := n.spread(ctx, cmd); err != nil {
 		return state.Result{}, err
 	}
 	if n.cfg.Peers == nil {

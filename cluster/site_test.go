@@ -25,7 +25,8 @@ type wire struct {
 	trans map[string]*raft.InmemTransport
 	cut   map[string]bool
 
-	configure func(*cluster.Config) // may be nil
+	configure func(*cluster.Config)         // may be nil
+	files     func(id string) cluster.Files // nil: not looked after
 }
 
 // peers is the network as one node sees it.
@@ -112,6 +113,9 @@ func (w *wire) open(t *testing.T, dir string, number int) *cluster.Node {
 	cfg := cluster.Config{Dir: filepath.Join(dir, id), NodeID: id, Reserve: 1 << 20, Transport: trans, Peers: peers{w, id}, Join: number > 1}
 	if w.configure != nil {
 		w.configure(&cfg)
+	}
+	if w.files != nil {
+		cfg.Files = w.files(id)
 	}
 	n, err := cluster.Open(t.Context(), cfg)
 	if err != nil {

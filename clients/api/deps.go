@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -99,7 +98,8 @@ type Files interface {
 	Begin(id fusion.ID, owner string, p files.Promise) (files.Upload, error)
 	Append(ctx context.Context, id fusion.ID, owner string, offset int64, r io.Reader) (files.Upload, error)
 	State(id fusion.ID, owner string) (files.Upload, error)
-	OpenFile(hash string) (*os.File, error)
+	// Open opens a content, wherever in the site it is.
+	Open(ctx context.Context, hash string) (io.ReadSeekCloser, error)
 }
 
 // Journal replays and exports.

@@ -21,6 +21,7 @@ import (
 const (
 	Raft    = "guantong-raft/1"
 	Forward = "guantong-forward/1"
+	Files   = "guantong-files/1"
 	Join    = "guantong-join/1" // no client certificate: a token proves the newcomer
 )
 
@@ -211,7 +212,7 @@ func (m *Mux) release(source netip.Addr) {
 // serverTLS lets the newcomer's protocol in without a certificate and everything else with one only.
 func (m *Mux) serverTLS() *tls.Config {
 	nodes := &tls.Config{
-		Certificates: []tls.Certificate{m.cfg.Certificate}, MinVersion: tls.VersionTLS13, NextProtos: []string{Raft, Forward},
+		Certificates: []tls.Certificate{m.cfg.Certificate}, MinVersion: tls.VersionTLS13, NextProtos: []string{Raft, Forward, Files},
 		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: m.cfg.Roots, VerifyConnection: m.admit(""),
 		SessionTicketsDisabled: true, Time: m.cfg.Now,
 	}

@@ -47,9 +47,10 @@ type siteConfig struct {
 }
 
 type nodesConfig struct {
-	Listen   string   `yaml:"listen"`
-	Announce string   `yaml:"announce"`
-	SlowDisk duration `yaml:"slow_disk"`
+	Listen    string   `yaml:"listen"`
+	Announce  string   `yaml:"announce"`
+	SlowDisk  duration `yaml:"slow_disk"`
+	FilesRate size     `yaml:"files_rate"`
 }
 
 type consoleConfig struct {
@@ -225,6 +226,9 @@ func (c config) check() error {
 	}
 	if err := trust.CheckNodeID(c.Node); c.Nodes.Listen != "" && err != nil {
 		bad("node: %q: %w", c.Node, err)
+	}
+	if c.Nodes.FilesRate < 64<<10 || c.Nodes.FilesRate > 1<<40 {
+		bad("nodes.files_rate: %d: at least 64KB a second", c.Nodes.FilesRate)
 	}
 	if c.Profile != "" && !loopback(c.Profile) {
 		bad("profile: %q: loopback addresses only", c.Profile)

@@ -53,7 +53,7 @@ func (s *server) openConsole(ctx context.Context) error {
 	c.sessions = &sessionKeeper{sessions: sessions, file: filepath.Join(s.cfg.Data, "keys", "sessions.json"), log: s.log}
 	c.sessions.restore()
 	c.api, err = api.New(cfg, api.Deps{
-		Record: recordPlane{s.node}, Talks: s.talks, Desk: deskCalls{s}, Media: browsers{s.media}, Files: s.files, Journal: s.recorder, FloorLog: s.floorLog,
+		Record: recordPlane{s.node}, Talks: s.talks, Desk: deskCalls{s}, Media: browsers{s.media}, Files: s.library(), Journal: s.recorder, FloorLog: s.floorLog,
 		Hasher: s.hasher, Sessions: sessions, Throttle: identity.NewThrottle(identity.ThrottleConfig{Now: time.Now}),
 		Presence: s.presence, Stamp: s.stamp, Status: s.status, Ready: s.ready, Console: pages, Metrics: s.metrics(), NewID: newID, Rand: rand.Reader, Now: time.Now, Log: s.log,
 	})

@@ -17,6 +17,7 @@ import (
 	"github.com/guantong-net/guantong/cluster"
 	"github.com/guantong-net/guantong/cluster/live"
 	"github.com/guantong-net/guantong/cluster/mux"
+	"github.com/guantong-net/guantong/cluster/shelf"
 	"github.com/guantong-net/guantong/fusion/journal"
 	"github.com/guantong-net/guantong/fusion/state"
 	"github.com/guantong-net/guantong/fusion/voice"
@@ -33,7 +34,8 @@ type nodeStatus struct {
 	Voice   voice.Stats     `json:"voice"`
 	Trunks  map[string]bool `json:"trunks,omitempty"` // registered
 	Port    *mux.Stats      `json:"port,omitempty"`   // where nodes meet
-	Link    *linkStatus     `json:"link,omitempty"`   // floor and speech between nodes
+	Files   shelf.Stats     `json:"files"`
+	Link    *linkStatus     `json:"link,omitempty"` // floor and speech between nodes
 }
 
 // linkStatus is how floor and speech go to the other nodes.
@@ -114,7 +116,7 @@ func (c *control) answer(ctx context.Context, conn net.Conn) {
 
 func (c *control) status() nodeStatus {
 	s := c.s
-	st := nodeStatus{Node: s.status(), Record: s.node.Status(), Journal: s.recorder.Stats(), Voice: s.voice.Stats()}
+	st := nodeStatus{Node: s.status(), Record: s.node.Status(), Journal: s.recorder.Stats(), Voice: s.voice.Stats(), Files: s.shelf.Stats()}
 	for _, t := range s.cfg.Telephone.Trunks {
 		if st.Trunks == nil {
 			st.Trunks = make(map[string]bool)

@@ -35,6 +35,7 @@ type nodePort struct {
 	joined   bool
 	forward  net.Listener                 // of other nodes that ask
 	join     net.Listener                 // of newcomers
+	files    net.Listener                 // of other nodes that ask for files
 	node     atomic.Pointer[cluster.Node] // nil until the record is open
 }
 
@@ -133,7 +134,7 @@ func (s *server) openNodePort(ctx context.Context) error {
 		return err
 	}
 	s.port = p
-	p.forward, p.join = p.mux.Listener(mux.Forward), p.mux.Listener(mux.Join)
+	p.forward, p.join, p.files = p.mux.Listener(mux.Forward), p.mux.Listener(mux.Join), p.mux.Listener(mux.Files)
 	if p.announce, err = announced(s.cfg.Nodes, p.mux.Addr().String()); err != nil {
 		return err
 	}

@@ -25,7 +25,15 @@ func (s *server) prune(ctx context.Context) error {
 }
 
 func (s *server) pruneOnce(ctx context.Context) {
+	held, err := s.node.HeldFiles()
+	if err != nil {
+		s.log.Error("files not pruned", "error", err)
+		return
+	}
 	n, octets, err := s.files.Prune(ctx, func(name string) (needed bool, err error) {
+		if held[name] {
+			return true, nil
+		}
 		err = s.node.View(func(v *state.View) error {
 			needed, err = v.FileReferenced(name)
 			return err

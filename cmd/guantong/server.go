@@ -20,6 +20,7 @@ import (
 	"github.com/guantong-net/guantong/clients/webrtc"
 	"github.com/guantong-net/guantong/cluster"
 	"github.com/guantong-net/guantong/cluster/live"
+	"github.com/guantong-net/guantong/cluster/shelf"
 	"github.com/guantong-net/guantong/fusion"
 	"github.com/guantong-net/guantong/fusion/command"
 	"github.com/guantong-net/guantong/fusion/desk"
@@ -49,6 +50,7 @@ type server struct {
 	port      *nodePort // nil: no other nodes
 	node      *cluster.Node
 	files     *files.Store
+	shelf     *shelf.Keeper
 	recorder  *journal.Recorder
 	floorLog  *journal.FloorLog
 	hasher    *identity.Hasher
@@ -129,7 +131,7 @@ func (s *server) openKeys(context.Context) (err error) {
 func (s *server) openRecord(ctx context.Context) (err error) {
 	keep := s.cfg.Retention
 	c := cluster.Config{
-		Dir: filepath.Join(s.cfg.Data, "record"), NodeID: s.cfg.Node, Logger: s.log, Reserve: uint64(s.cfg.Disk.Reserve),
+		Dir: filepath.Join(s.cfg.Data, "record"), NodeID: s.cfg.Node, Logger: s.log, Reserve: uint64(s.cfg.Disk.Reserve), Files: siteFiles{s},
 		Retention: cluster.Retention{
 			Messages: time.Duration(keep.Messages), Recordings: time.Duration(keep.Recordings), Audit: time.Duration(keep.Audit),
 		},
@@ -189,24 +191,26 @@ func (s *server) openFiles(context.Context) (err error) {
 		Dir: filepath.Join(s.cfg.Data, "files"), Now: time.Now, Rand: rand.Reader,
 		Room: func(octets int64) error { return s.node.Guard().Check(int(octets)) },
 	})
+	if err == nil {
+		s.shelf = s.newShelf()
+	}
 	return err
 }
 
 func (s *server) openJournal(context.Context) (err error) {
 	dir := filepath.Join(s.cfg.Data, "journal")
-	s.recorder, err = journal.Open(journal.Config{Dir: dir, Files: shelf{s.files}, Log: s.log, Index: s.indexBurst,
-		Room: func(octets int64) error { return s.node.Guard().Check(int(octets)) }})
+	c := journal.Config{Dir: dir, Files: recordings{s.library()}, Log: s.log, Index: s.indexBurst,
+		Room: func(octets int64) error { return s.node.Guard().Check(int(octets)) }}
+	if s.port != nil {
+		c.Node, c.Site, c.Entry, c.IndexCopy = s.cfg.Node, otherRecorders{s.shelf}, s.burstEntry, s.indexCopy
+	}
+	s.recorder, err = journal.Open(c)
 	if err != nil {
 		return err
 	}
 	s.floorLog = journal.NewFloorLog(dir)
 	return nil
 }
-
-// shelf gives the journal the content store.
-type shelf struct{ *files.Store }
-
-func (f shelf) Open(name string) (journal.File, error) { return f.OpenFile(name) }
 
 func (s *server) indexBurst(ctx context.Context, b state.Burst) error {
 	return s.propose(ctx, command.BurstIndex, b.ID, b)
@@ -328,9 +332,9 @@ func (s *server) openMedia(context.Context) (err error) {
 // and the record last, since the journal's entries go there.
 func (s *server) run(ctx context.Context) error {
 	type parts = map[string]func(context.Context) error
-	record := parts{"record": s.node.Run}
+	record := parts{"record": s.node.Run, "shelf": s.shelf.Run, "files": s.followFiles}
 	if s.port != nil {
-		record["forward"], record["join"] = s.serveNodes, s.serveNewcomers
+		record["forward"], record["join"], record["share files"] = s.serveNodes, s.serveNewcomers, s.serveFiles
 	}
 	speech := parts{"telephone": s.phones.Run, "media": s.media.Run}
 	if s.link != nil {

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -56,6 +57,7 @@ func (c Config) withDefaults() Config {
 const (
 	contentDir = "content"
 	uploadDir  = "upload"
+	partDir    = "part"
 	// Prefix begins the name of every content: it says with what it was hashed.
 	Prefix = "sha256:"
 )
@@ -69,12 +71,13 @@ type Store struct {
 
 	mu      sync.Mutex
 	uploads map[fusion.ID]*upload
+	parts   map[string]bool // contents that come from other nodes just now
 }
 
 // Open prepares the directory and takes up the uploads that an earlier run left.
 func Open(cfg Config) (*Store, error) {
-	s := &Store{cfg: cfg.withDefaults(), sync: (*os.File).Sync, uploads: make(map[fusion.ID]*upload)}
-	for _, d := range []string{cfg.Dir, s.path(contentDir), s.path(uploadDir)} {
+	s := &Store{cfg: cfg.withDefaults(), sync: (*os.File).Sync, uploads: make(map[fusion.ID]*upload), parts: make(map[string]bool)}
+	for _, d := range []string{cfg.Dir, s.path(contentDir), s.path(uploadDir), s.path(partDir)} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("open file store: %w", err)
 		}
@@ -123,6 +126,15 @@ func (s *Store) OpenFile(name string) (*os.File, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open content: %w", err)
+	}
+	return f, nil
+}
+
+// Open opens a content for reading. The caller closes it.
+func (s *Store) Open(_ context.Context, name string) (io.ReadSeekCloser, error) {
+	f, err := s.OpenFile(name)
+	if err != nil {
+		return nil, err
 	}
 	return f, nil
 }

@@ -339,7 +339,7 @@ func (s *Store) drop(u *upload) {
 	}
 }
 
-// Sweep discards the uploads on which nothing has come for too long, and gives their number.
+// Sweep discards the uploads, and the contents from other nodes, on which nothing has come for too long, and gives their number.
 func (s *Store) Sweep() int {
 	s.mu.Lock()
 	var stale []*upload
@@ -353,7 +353,7 @@ func (s *Store) Sweep() int {
 		s.drop(u)
 		u.busy.Unlock()
 	}
-	return len(stale)
+	return len(stale) + s.sweepParts()
 }
 
 // takeUp reads the uploads that an earlier run left, and clears away what belongs to none.

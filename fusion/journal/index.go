@@ -81,7 +81,20 @@ func (r *Recorder) indexSome(ctx context.Context, list []waiting) (rest []waitin
 // the entry is committed the file has a name in the recorder's own directory. That second link also says to whoever sweeps the
 // content store that the file is still needed.
 func (r *Recorder) index(ctx context.Context, w *waiting) error {
-	path := filepath.Join(r.cfg.Dir, doneDir, w.name)
+	err := r.commit(ctx, w, filepath.Join(r.cfg.Dir, doneDir, w.name), r.cfg.Index)
+	if err == nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		id := idIn(w.name)
+		if r.waits[id]--; r.waits[id] <= 0 {
+			delete(r.waits, id)
+		}
+	}
+	return err
+}
+
+// commit is index, of a recording anywhere in the recorder's directory.
+func (r *Recorder) commit(ctx context.Context, w *waiting, path string, entry func(context.Context, state.Burst) error) error {
 	if err := w.read(path); err != nil {
 		if errors.Is(err, ErrFormat) || errors.Is(err, ogg.ErrFormat) {
 			return r.setAside(w.name, path, err)
@@ -95,7 +108,7 @@ func (r *Recorder) index(ctx context.Context, w *waiting) error {
 	b := *w.b
 	var err error
 	if b.File, b.Size, err = r.cfg.Files.Adopt(path); err == nil {
-		err = r.cfg.Index(ctx, b)
+		err = entry(ctx, b)
 	}
 	if err != nil {
 		err = errors.Join(err, os.Rename(keep, path))
@@ -142,11 +155,28 @@ func (r *Recorder) recover() ([]string, error) {
 		return nil, err
 	}
 	for _, e := range live {
-		if _, err := r.mend(e.Name()); err != nil {
+		if _, _, err := r.mend(e.Name()); err != nil {
 			return nil, err
 		}
 	}
-	done, err := os.ReadDir(filepath.Join(r.cfg.Dir, doneDir))
+	copies, err := r.sealed(copyDir)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range copies {
+		r.copies[name] = &kept{name: name, ended: time.Now()}
+	}
+	names, err := r.sealed(doneDir)
+	for _, name := range names {
+		r.know(name)
+	}
+	return names, err
+}
+
+// sealed lists the finished recordings of a directory. What was being indexed when the power went has its own name again.
+func (r *Recorder) sealed(dir string) ([]string, error) {
+	dir = filepath.Join(r.cfg.Dir, dir)
+	done, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +184,6 @@ func (r *Recorder) recover() ([]string, error) {
 	for _, e := range done {
 		name := e.Name()
 		if plain, ok := strings.CutSuffix(name, ".keep"); ok {
-			dir := filepath.Join(r.cfg.Dir, doneDir)
 			if err := os.Rename(filepath.Join(dir, name), filepath.Join(dir, plain)); err != nil {
 				return nil, err
 			}
@@ -162,7 +191,6 @@ func (r *Recorder) recover() ([]string, error) {
 		}
 		if len(names) == 0 || names[len(names)-1] != name {
 			names = append(names, name)
-			r.know(name)
 		}
 	}
 	return names, nil
@@ -170,30 +198,29 @@ func (r *Recorder) recover() ([]string, error) {
 
 // know remembers the burst ID of a recording that waits, so that no other takes its name.
 func (r *Recorder) know(name string) {
-	_, rest, _ := strings.Cut(name, ".")
-	hex, _, _ := strings.Cut(rest, ".")
-	if id, err := fusion.ParseID(hex); err == nil {
+	if id := idIn(name); !id.IsZero() {
 		r.seen.add(id)
+		r.waits[id]++
 	}
 }
 
 // mend cuts an interrupted recording at its last sound page or packet and hands it on under the name that it gives; none when nothing was said.
-func (r *Recorder) mend(name string) (string, error) {
+func (r *Recorder) mend(name string) (string, meta, error) {
 	path := filepath.Join(r.cfg.Dir, liveDir, name)
-	whole, packets, err := sound(path)
-	if err != nil || packets == 0 {
+	s, err := sound(path)
+	if err != nil || s.packets == 0 {
 		r.cfg.Log.Warn("interrupted recording holds nothing", "file", name)
-		return "", os.Remove(path)
+		return "", s.meta, os.Remove(path)
 	}
-	if err := cut(path, whole); err != nil {
-		return "", err
+	if err := cut(path, s.whole); err != nil {
+		return "", s.meta, err
 	}
-	dir := filepath.Join(r.cfg.Dir, doneDir)
+	dir := filepath.Join(r.cfg.Dir, s.meta.dir())
 	name = "interrupted." + name
 	if err := os.Rename(path, filepath.Join(dir, name)); err != nil {
-		return "", err
+		return "", s.meta, err
 	}
-	return name, syncDir(dir)
+	return name, s.meta, syncDir(dir)
 }
 
 // cut shortens a file for good.
@@ -209,18 +236,28 @@ func cut(path string, size int64) error {
 	return errors.Join(err, f.Close())
 }
 
-// sound tells how much of a file can be believed.
-func sound(path string) (whole int64, packets int, err error) {
+// soundness is how much of a file can be believed.
+type soundness struct {
+	meta    meta
+	whole   int64 // octets
+	packets int
+	heard   time.Duration
+}
+
+// sound reads a file without decoding what was said.
+func sound(path string) (s soundness, err error) {
 	p, err := openPackets(path)
 	if err != nil {
-		return 0, 0, err
+		return s, err
 	}
 	defer p.close()
+	s.meta = p.meta
 	for {
 		if _, err := p.next(); err != nil {
-			return p.whole(), packets, nil
+			s.whole, s.heard = p.whole(), p.heard
+			return s, nil
 		}
-		packets++
+		s.packets++
 	}
 }
 
@@ -236,7 +273,7 @@ func describe(path string) (state.Burst, error) {
 	if err := play(p, maxDescribed, w.add); err != nil {
 		return state.Burst{}, err
 	}
-	b.Duration = w.samples * 1000 / codec.PCMRate
+	b.Duration, b.Heard = w.samples*1000/codec.PCMRate, p.heard.Milliseconds()
 	b.Peaks = w.peaks()
 	return b, nil
 }
@@ -279,6 +316,8 @@ type packets struct {
 	meta   meta
 	ogg    *ogg.Reader
 	framed *framedReader
+	codec  codecID
+	heard  time.Duration // of what has been read: without what a gap was filled with
 }
 
 func openPackets(path string) (*packets, error) {
@@ -303,13 +342,14 @@ func newPackets(r io.Reader) (*packets, error) {
 		if p.framed, err = newFramedReader(br); err == nil {
 			p.meta = p.framed.meta
 		}
-		return p, err
+	} else if p.ogg, err = ogg.NewReader(br); err == nil {
+		p.meta, err = metaFromComments(p.ogg.Comments())
 	}
-	if p.ogg, err = ogg.NewReader(br); err != nil {
+	if err != nil {
 		return nil, err
 	}
-	p.meta, err = metaFromComments(p.ogg.Comments())
-	return p, err
+	p.codec = codecNamed(p.meta.Codec)
+	return p, nil
 }
 
 func (p *packets) close() { _ = p.f.Close() }
@@ -322,9 +362,15 @@ func (p *packets) whole() int64 {
 }
 
 func (p *packets) next() (frame, error) {
+	f, err := frame{}, error(nil)
 	if p.framed != nil {
-		return p.framed.next()
+		f, err = p.framed.next()
+	} else {
+		f.payload, err = p.ogg.Next()
 	}
-	b, err := p.ogg.Next()
-	return frame{payload: b}, err
+	if len(f.payload) > 1 && err == nil { // Opus fills gaps with packets of one octet
+		d, _ := codec.Duration(p.codec, f.payload) // what cannot be played was not heard
+		p.heard += d
+	}
+	return f, err
 }

@@ -22,12 +22,13 @@ type meta struct {
 	Precedence fusion.Precedence `json:"precedence"`
 	Emergency  bool              `json:"emergency,omitempty"`
 	Exercise   string            `json:"exercise,omitempty"`
+	Origin     string            `json:"origin,omitempty"` // the node where the talker was, when this is another one's copy
 }
 
 func metaOf(b talk.BurstInfo) meta {
 	return meta{
 		ID: b.Burst, Groups: b.Groups, Call: b.Talk.Call, Talker: b.Talker, Name: b.Name, Start: state.Millis(b.Start.UnixMilli()),
-		Codec: b.Codec, Precedence: b.Precedence, Emergency: b.Emergency, Exercise: b.Exercise,
+		Codec: b.Codec, Precedence: b.Precedence, Emergency: b.Emergency, Exercise: b.Exercise, Origin: b.Origin,
 	}
 }
 
@@ -37,6 +38,14 @@ func (m meta) burst() state.Burst {
 		ID: m.ID, Groups: m.Groups, Call: m.Call, Talker: m.Talker, Name: m.Name, Start: m.Start, Codec: m.Codec,
 		Precedence: m.Precedence, Emergency: m.Emergency, Exercise: m.Exercise,
 	}
+}
+
+// dir is where a finished recording waits: to be indexed, or, a copy of another node's, to be found needed or not.
+func (m meta) dir() string {
+	if m.Origin != "" {
+		return copyDir
+	}
+	return doneDir
 }
 
 // commentKey is the Ogg comment that holds the meta.

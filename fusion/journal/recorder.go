@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/guantong-net/guantong/fusion"
 	"github.com/guantong-net/guantong/fusion/state"
 	"github.com/guantong-net/guantong/fusion/talk"
 	"github.com/guantong-net/guantong/fusion/voice"
@@ -22,6 +23,7 @@ const (
 	retryEvery = 2 * time.Second        // to index what could not be indexed
 	liveDir    = "live"
 	doneDir    = "done"
+	copyDir    = "copies" // of bursts whose talker is at another node
 )
 
 // Files stores recordings by hash.
@@ -45,6 +47,12 @@ type Config struct {
 	Files Files
 	// Index commits the index entry of a burst whose file is stored; it is called again until it succeeds, with the same ID.
 	Index func(context.Context, state.Burst) error
+	// Site and what follows are for a site of several nodes. Without a Site no copy is ever indexed.
+	Node string // this one
+	Site Site
+	// IndexCopy commits the index entry of a copy like Index, under a request ID that the burst and its file make; Entry finds what is indexed.
+	IndexCopy func(context.Context, state.Burst) error
+	Entry     func(fusion.ID) (b state.Burst, there bool, err error)
 	// Room refuses when so many octets more would take the disk below its reserve; recordings must not fill the disk that the record needs. May be nil.
 	Room func(octets int64) error
 	Log  *slog.Logger
@@ -63,6 +71,8 @@ type Recorder struct {
 	finished []string // names of recordings to be indexed
 	seen     recent
 	over     bool
+	waits    map[fusion.ID]int // own recordings that are not indexed yet
+	copies   map[string]*kept  // sealed copies, by the name of their file
 
 	dropped atomic.Uint64
 	failed  atomic.Uint64
@@ -76,13 +86,14 @@ type Stats struct {
 	Dropped uint64 // packets that a slow disk lost
 	Failed  uint64 // bursts that could not be recorded
 	Active  int
+	Copies  int  // of bursts of other nodes' talkers that wait for their entry
 	Broken  bool // the last write failed
 }
 
 // Open prepares the directory and looks for recordings that a crash interrupted.
 func Open(cfg Config) (*Recorder, error) {
-	r := &Recorder{cfg: cfg, wake: make(chan struct{}, 1), todo: make(chan struct{}, 1)}
-	for _, d := range []string{liveDir, doneDir} {
+	r := &Recorder{cfg: cfg, wake: make(chan struct{}, 1), todo: make(chan struct{}, 1), waits: make(map[fusion.ID]int), copies: make(map[string]*kept)}
+	for _, d := range []string{liveDir, doneDir, copyDir} {
 		if err := os.MkdirAll(filepath.Join(cfg.Dir, d), 0o700); err != nil {
 			return nil, fmt.Errorf("open journal: %w", err)
 		}
@@ -96,12 +107,15 @@ func Open(cfg Config) (*Recorder, error) {
 
 // Begin implements talk.Recorder.
 func (r *Recorder) Begin(b talk.BurstInfo) talk.Recording {
-	if b.Origin != "" {
-		return unkept{} // its own node records it
-	}
 	rec := &recording{r: r, meta: metaOf(b), began: b.Start, codec: codecNamed(b.Codec)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if rec.copy() { // it may come in pieces: each is a copy
+		if !r.over {
+			r.active = append(r.active, rec)
+		}
+		return rec
+	}
 	if !r.seen.add(rec.meta.ID) { // a client used an ID twice: what it says is kept all the same, under an ID of its own
 		r.cfg.Log.Warn("burst ID used twice", "burst", rec.meta.ID.String(), "talker", b.Talker.String())
 		rec.meta.ID = another(rec.meta.ID, b.Start)
@@ -113,18 +127,12 @@ func (r *Recorder) Begin(b talk.BurstInfo) talk.Recording {
 	return rec
 }
 
-// unkept is a burst that is not recorded here.
-type unkept struct{}
-
-func (unkept) Packet(*voice.Packet)  {}
-func (unkept) End(string, time.Time) {}
-
 // Stats gives the counters.
 func (r *Recorder) Stats() Stats {
 	r.mu.Lock()
-	n := len(r.active)
+	n, copies := len(r.active), len(r.copies)
 	r.mu.Unlock()
-	return Stats{Stored: r.stored.Load(), Dropped: r.dropped.Load(), Failed: r.failed.Load(), Active: n, Broken: r.broken.Load()}
+	return Stats{Stored: r.stored.Load(), Dropped: r.dropped.Load(), Failed: r.failed.Load(), Active: n, Copies: copies, Broken: r.broken.Load()}
 }
 
 // Run writes until ctx is done, then finishes what is being recorded and indexes it, as far as that succeeds within a few seconds;
@@ -133,6 +141,9 @@ func (r *Recorder) Run(ctx context.Context) error {
 	stopped := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() { r.indexAll(ctx, stopped) })
+	if r.cfg.Site != nil {
+		wg.Go(func() { r.settleAll(ctx) })
+	}
 	defer wg.Wait()
 	defer close(stopped)
 	tick := time.NewTicker(drainEvery)
@@ -161,10 +172,16 @@ func (r *Recorder) stop() {
 	r.drain(time.Now())
 }
 
-// finish hands a recording on to be indexed.
-func (r *Recorder) finish(name string) {
+// finish hands a recording on: to be indexed, or, a copy, to be kept until it is known whether it is needed.
+func (r *Recorder) finish(name string, m meta) {
 	r.mu.Lock()
+	if m.Origin != "" {
+		r.copies[name] = &kept{name: name, ended: time.Now()}
+		r.mu.Unlock()
+		return
+	}
 	r.finished = append(r.finished, name)
+	r.waits[m.ID]++
 	r.mu.Unlock()
 	select {
 	case r.todo <- struct{}{}:
@@ -210,6 +227,17 @@ type recording struct {
 	spare  []byte
 	out    *sink
 	failed bool
+}
+
+// copy tells that the talker is at another node.
+func (c *recording) copy() bool { return c.meta.Origin != "" }
+
+// name is that of its file, without what says its kind. Of a copy there may be several.
+func (c *recording) name() string {
+	if c.copy() {
+		return fmt.Sprintf("%s-%016x", c.meta.ID, uint64(c.began.UnixNano()))
+	}
+	return c.meta.ID.String()
 }
 
 // Packet implements voice.Tap.
@@ -277,12 +305,12 @@ func (c *recording) salvage() {
 	if c.out == nil {
 		return
 	}
-	name, err := c.r.mend(c.out.name)
+	name, _, err := c.r.mend(c.out.name)
 	if err != nil {
 		c.r.cfg.Log.Error("recording waits for the next start", "burst", c.meta.ID.String(), "error", err)
 	}
 	if name != "" {
-		c.r.finish(name)
+		c.r.finish(name, c.meta)
 	}
 }
 
@@ -295,7 +323,7 @@ func (c *recording) put(b []byte, now time.Time, ended bool, cause string) error
 			return err
 		}
 		var err error
-		if c.out, err = newSink(filepath.Join(c.r.cfg.Dir, liveDir), c.meta, c.codec); err != nil {
+		if c.out, err = newSink(filepath.Join(c.r.cfg.Dir, liveDir), c.name(), c.meta, c.codec); err != nil {
 			return err
 		}
 	}
@@ -305,12 +333,12 @@ func (c *recording) put(b []byte, now time.Time, ended bool, cause string) error
 	if !ended {
 		return c.flush(now)
 	}
-	name, err := c.out.finish(filepath.Join(c.r.cfg.Dir, doneDir), cause)
+	name, err := c.out.finish(filepath.Join(c.r.cfg.Dir, c.meta.dir()), cause)
 	if err != nil {
 		return err
 	}
 	c.r.broken.Store(false)
-	c.r.finish(name)
+	c.r.finish(name, c.meta)
 	return nil
 }
 

@@ -44,10 +44,11 @@ type sink struct {
 	opus   *opusFile
 }
 
-func newSink(dir string, m meta, id codecID) (*sink, error) {
-	name := m.ID.String() + ".ogg"
-	if id != codec.Opus {
-		name = m.ID.String() + ".rec"
+func newSink(dir, name string, m meta, id codecID) (*sink, error) {
+	if id == codec.Opus {
+		name += ".ogg"
+	} else {
+		name += ".rec"
 	}
 	f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {

@@ -1,27 +1,51 @@
 package state
 
-import "github.com/guantong-net/guantong/fusion"
+import (
+	"cmp"
 
-// indexBurst enters a recording. Its file was synced before the command was proposed.
+	"github.com/guantong-net/guantong/fusion"
+)
+
+// indexBurst enters a recording. Its file was synced before the command was proposed. The node where the talker was proposes its recording under the burst's own ID; another
+// node's copy comes under a request ID of its own. Of all that come the fullest is kept, in whatever order they do.
 func (c *change) indexBurst(b Burst) error {
 	if b.ID.IsZero() {
 		b.ID = c.cmd.ID
 	}
 	c.target = b.ID.String()
-	if b.ID != c.cmd.ID {
-		return bad("bad_id", "a burst's ID is its request ID")
-	}
 	if err := c.checkBurst(b); err != nil {
 		return err
 	}
-	c.object = true
-	b.Seq, b.Keep = c.next(), false
+	old, there, err := load[Burst](c, tBurst.ofID(b.ID))
+	if err != nil {
+		return err
+	}
+	if !there && b.ID != c.cmd.ID {
+		if gone, err := has(c, tDone.ofID(b.ID)); err != nil || gone {
+			return orRefuse(err, conflict("burst_gone", "burst %s was indexed once, and retention has taken it", b.ID))
+		}
+	}
+	c.object = b.ID == c.cmd.ID
+	b.Seq, b.Keep = c.next(), old.Keep
+	if there {
+		if !b.Fuller(old) {
+			return nil
+		}
+		if err := c.deleteAll(burstKeys(old)); err != nil {
+			return err
+		}
+	}
 	for _, k := range burstKeys(b) {
 		if err := c.Set(k, present); err != nil {
 			return err
 		}
 	}
 	return c.saveBurst(b)
+}
+
+// Fuller reports whether a recording of a burst holds more than another one of it. Every node orders any two the same way.
+func (b Burst) Fuller(than Burst) bool {
+	return cmp.Or(cmp.Compare(b.Heard, than.Heard), cmp.Compare(b.Duration, than.Duration), cmp.Compare(b.Size, than.Size), cmp.Compare(b.File, than.File)) > 0
 }
 
 func (c *change) checkBurst(b Burst) error {
@@ -41,7 +65,7 @@ func (c *change) checkBurst(b Burst) error {
 		return bad("bad_burst", "a burst is spoken in a group or in a call")
 	case len(b.Groups) > MaxPatched || len(b.Peaks) > MaxPeaks:
 		return bad("bad_burst", "a burst names at most %d groups and %d peaks", MaxPatched, MaxPeaks)
-	case b.Start <= 0 || b.Duration < 0 || b.Size < 0:
+	case b.Start <= 0 || b.Duration < 0 || b.Size < 0 || b.Heard < 0:
 		return bad("bad_burst", "a burst has a start, and no length below 0")
 	}
 	for i, g := range b.Groups {
@@ -170,7 +194,8 @@ func checkAttachment(a Attachment) error {
 	return nil
 }
 
-// storeFile notes that a file's content is synced. Stored again, its time begins anew.
+// storeFile notes that a file's content is synced. Stored again, its time begins anew. One that was held in an outbox for long is as young as what comes now: what is
+// to name it comes right behind it.
 func (c *change) storeFile(a Attachment) error {
 	c.target = a.Hash
 	if err := checkAttachment(a); err != nil {
@@ -186,7 +211,7 @@ func (c *change) storeFile(a Attachment) error {
 			return err
 		}
 	}
-	f := storedFile{Attachment: a, At: c.at()}
+	f := storedFile{Attachment: a, At: max(c.at(), Millis(c.n.HLC>>16))}
 	if err := c.Set(fileTimeKey(f), present); err != nil {
 		return err
 	}

@@ -227,6 +227,7 @@ type Burst struct {
 	Name       string            `json:"name"`
 	Start      Millis            `json:"start"`
 	Duration   int64             `json:"duration_ms"`
+	Heard      int64             `json:"heard_ms,omitempty"` // how much of it was heard: without what was lost on the way
 	Codec      string            `json:"codec"`
 	File       string            `json:"file"` // "sha256:…" of the stored recording
 	Size       int64             `json:"size"`
@@ -235,7 +236,7 @@ type Burst struct {
 	Emergency  bool              `json:"emergency,omitempty"`
 	EndCause   string            `json:"end_cause"` // released, revoked, limit, cleared, left, interrupted
 	Exercise   string            `json:"exercise,omitempty"`
-	Seq        uint64            `json:"seq"`            // of the event that indexed it
+	Seq        uint64            `json:"seq"`            // of the event that indexed it, or replaced it by a fuller recording
 	Keep       bool              `json:"keep,omitempty"` // flagged: retention passes it over
 }
 

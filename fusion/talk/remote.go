@@ -14,7 +14,6 @@ import (
 // Bursts of other nodes. Each burst goes to every node of the site: late entry works everywhere, and what its own node recorded is not lost with it.
 
 const (
-	pastBursts  = 256
 	earlyBursts = 64              // bursts of which frames came before their announcement
 	earlyFrames = 50              // of each
 	earlyFor    = time.Second     // that they are kept
@@ -26,7 +25,6 @@ type incoming struct {
 	mu    sync.Mutex
 	airs  map[fusion.ID]*air
 	early map[fusion.ID]*early
-	past  []fusion.ID // that have ended, the latest last: one that is announced again was cut off for a while
 	stray uint64
 }
 
@@ -316,25 +314,12 @@ func (in *incoming) remove(burst fusion.ID) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	delete(in.airs, burst)
-	if len(in.past) == pastBursts {
-		in.past = slices.Delete(in.past, 0, 1)
-	}
-	in.past = append(in.past, burst)
-}
-
-func (in *incoming) was(burst fusion.ID) bool {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return slices.Contains(in.past, burst)
 }
 
 // open begins a stream and its recording.
 func (r *room) open(s *seat, info voice.Info, source codec.ID, origin string, start time.Time) *air {
 	a := &air{info: info, talker: s, start: start, origin: origin, ours: origin == "", local: s.talk.Group == 0}
-	a.rec = unrecorded{}
-	if a.ours || !r.x.site.incoming.was(info.Burst) { // a copy of what came before a cut is kept; one with a hole is not worth another
-		a.rec = r.x.d.Recorder.Begin(BurstInfo{Info: info, Groups: r.groups(), Start: start, Codec: source.String(), Origin: origin})
-	}
+	a.rec = r.x.d.Recorder.Begin(BurstInfo{Info: info, Groups: r.groups(), Start: start, Codec: source.String(), Origin: origin})
 	var self voice.Sink
 	if a.ours {
 		self = s.ear()
@@ -342,15 +327,6 @@ func (r *room) open(s *seat, info voice.Info, source codec.ID, origin string, st
 	a.stream = r.x.d.Switch.Open(info, source, a.rec, self)
 	return a
 }
-
-// unrecorded is a burst of which a copy is kept already.
-type unrecorded struct{}
-
-// Packet implements voice.Tap.
-func (unrecorded) Packet(*voice.Packet) {}
-
-// End implements Recording.
-func (unrecorded) End(string, time.Time) {}
 
 // tellEnd tells the other nodes that a burst of ours has ended.
 func (r *room) tellEnd(a *air, cut bool) {

@@ -117,7 +117,7 @@ func (r *recorder) Begin(b talk.BurstInfo) talk.Recording {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.begun = append(r.begun, b)
-	return &recording{r, b.Burst}
+	return &recording{r, b.Burst, b.Origin != ""}
 }
 
 func (r *recorder) end(b fusion.ID) string {
@@ -147,6 +147,8 @@ func (l *leg) streams() int {
 type recording struct {
 	r  *recorder
 	id fusion.ID
+
+	copy bool // of another node's burst, which may come in pieces
 }
 
 func (c *recording) Packet(*voice.Packet) {
@@ -158,7 +160,7 @@ func (c *recording) Packet(*voice.Packet) {
 func (c *recording) End(cause string, _ time.Time) {
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
-	if c.r.ended[c.id] != "" {
+	if c.r.ended[c.id] != "" && !c.copy {
 		panic("a recording ended twice")
 	}
 	c.r.ended[c.id] = cause
