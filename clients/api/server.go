@@ -87,7 +87,7 @@ func (s *Server) housekeep(ctx context.Context) {
 	}
 }
 
-// checkSessions ends the sessions of users who are disabled, revoked, deleted, or in a later epoch.
+// checkSessions ends the sessions of users who are disabled, revoked, or in a later epoch, and forgets those of users who are not there.
 func (s *Server) checkSessions() {
 	for _, name := range s.d.Sessions.Users() {
 		epoch := uint64(0)
@@ -97,21 +97,15 @@ func (s *Server) checkSessions() {
 				return err
 			}
 			unit, err := v.Unit(u.Unit)
-			if err != nil {
-				return err
-			}
-			if epoch = u.Epoch; u.Disabled || unit.Revoked {
-				epoch = ^uint64(0)
-			}
-			return nil
+			epoch = epochOf(u, unit)
+			return err
 		})
-		if err != nil {
-			if fusion.FaultOf(err) != fusion.NotFound {
-				continue
-			}
-			epoch = ^uint64(0)
+		switch {
+		case err == nil:
+			s.d.Sessions.EndUser(name, epoch, "revoked")
+		case fusion.FaultOf(err) == fusion.NotFound:
+			s.d.Sessions.ForgetUser(name, "revoked")
 		}
-		s.d.Sessions.EndUser(name, epoch, "revoked")
 	}
 }
 
