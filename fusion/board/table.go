@@ -30,10 +30,13 @@ type Table[V any] struct {
 	topic   Topic
 	strange atomic.Uint64 // messages and entries that were passed over
 
+	telling sync.Mutex // held while watchers are told, so that they hear all in order; taken before mu
+	watch   []func(Change[V])
+
 	mu     sync.Mutex
 	own    map[string]V
 	others map[string]*said[V]
-	watch  []func(Change[V])
+	news   []Change[V] // to be told
 }
 
 // said is what another node has said.
@@ -78,11 +81,28 @@ func NewTable[V any](cfg TableConfig) *Table[V] {
 	return t
 }
 
-// Subscribe calls f with every change by another node, in order. F is called with the table locked: it must not block, nor call the table.
+// Subscribe calls f with every change by another node, in order. F must not block.
 func (t *Table[V]) Subscribe(f func(Change[V])) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.telling.Lock()
+	defer t.telling.Unlock()
 	t.watch = append(t.watch, f)
+}
+
+// alter changes what others have said, and tells of it when no lock is held but the one that keeps the order: who is told may have
+// locks of its own, under which it calls Set.
+func (t *Table[V]) alter(f func()) {
+	t.telling.Lock()
+	defer t.telling.Unlock()
+	t.mu.Lock()
+	f()
+	news := t.news
+	t.news = nil
+	t.mu.Unlock()
+	for _, c := range news {
+		for _, tell := range t.watch {
+			tell(c)
+		}
+	}
 }
 
 // Set says something for this node, and Drop takes it back.
@@ -195,36 +215,34 @@ func (t *Table[V]) Down(node string) {
 
 // bury forgets what a node said that did not come back to say it again.
 func (t *Table[V]) bury(node string, s *said[V]) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if s.gone == nil || t.others[node] != s {
-		return
-	}
-	s.gone = nil
-	t.prune(node, s, s.round+1)
-	if !s.up {
-		delete(t.others, node)
-	}
+	t.alter(func() {
+		if s.gone == nil || t.others[node] != s {
+			return
+		}
+		s.gone = nil
+		t.prune(s, node, s.round+1)
+		if !s.up {
+			delete(t.others, node)
+		}
+	})
 }
 
 // prune drops the entries that are older than a round.
-func (t *Table[V]) prune(node string, s *said[V], round uint64) {
+func (t *Table[V]) prune(s *said[V], node string, round uint64) {
 	for key, e := range s.entries {
 		if e.round < round {
-			t.drop(node, s, key)
+			t.drop(s, node, key)
 		}
 	}
 }
 
-func (t *Table[V]) drop(node string, s *said[V], key string) {
+func (t *Table[V]) drop(s *said[V], node, key string) {
 	e, ok := s.entries[key]
 	if !ok {
 		return
 	}
 	delete(s.entries, key)
-	for _, f := range t.watch {
-		f(Change[V]{Node: node, Key: key, Value: e.value, Gone: true})
-	}
+	t.news = append(t.news, Change[V]{Node: node, Key: key, Value: e.value, Gone: true})
 }
 
 // Hear implements Handler.
@@ -234,9 +252,10 @@ func (t *Table[V]) Hear(node string, data []byte) {
 		t.strange.Add(1)
 		return
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	s := t.other(node)
+	t.alter(func() { t.hear(t.other(node), node, m) })
+}
+
+func (t *Table[V]) hear(s *said[V], node string, m message[V]) {
 	if m.First {
 		s.round++
 		if s.gone != nil { // it is here to speak for itself
@@ -250,14 +269,12 @@ func (t *Table[V]) Hear(node string, data []byte) {
 			continue
 		}
 		s.entries[key] = entry[V]{v, s.round}
-		for _, f := range t.watch {
-			f(Change[V]{Node: node, Key: key, Value: v})
-		}
+		t.news = append(t.news, Change[V]{Node: node, Key: key, Value: v})
 	}
 	for _, key := range m.Drop {
-		t.drop(node, s, key)
+		t.drop(s, node, key)
 	}
 	if m.Last {
-		t.prune(node, s, s.round)
+		t.prune(s, node, s.round)
 	}
 }
