@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gorilla/websocket"
+
 	"github.com/guantong-net/guantong/clients/wire"
 	"github.com/guantong-net/guantong/fusion"
 	"github.com/guantong-net/guantong/fusion/identity"
@@ -55,6 +57,12 @@ func (c *caller) me() wire.Me {
 	return wire.Me{User: c.user, Unit: c.unit, Rights: c.rights.Names(), Position: c.position}
 }
 
+// bearerProtocol is how a page proves itself on a WebSocket to a node from which it was not loaded: it can set no other header there.
+const (
+	ownProtocol    = "guantong"
+	bearerProtocol = "bearer."
+)
+
 // token finds the proof of a session in a request.
 func token(r *http.Request) (tok string, cookie bool) {
 	if h := r.Header.Get("Authorization"); h != "" {
@@ -63,6 +71,11 @@ func token(r *http.Request) (tok string, cookie bool) {
 			return "", false
 		}
 		return strings.TrimSpace(bearer), false
+	}
+	for _, p := range websocket.Subprotocols(r) {
+		if bearer, ok := strings.CutPrefix(p, bearerProtocol); ok {
+			return bearer, false
+		}
 	}
 	c, err := r.Cookie(cookieName)
 	if err != nil {

@@ -243,11 +243,11 @@ func (s *Server) mux() http.Handler {
 	} else {
 		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, errNotFound) })
 	}
-	return s.limited(s.headers(s.recovered(mux)))
+	return s.limited(s.headers(s.cors(s.recovered(mux))))
 }
 
-// contentPolicy lets the page load only what comes from here, and talk only to here.
-const contentPolicy = "default-src 'self'; connect-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; " +
+// contentPolicy lets the page load only what comes from here, and talk only to here and (%s) to the site's other nodes.
+const contentPolicy = "default-src 'self'; connect-src 'self'%s; img-src 'self' data: blob:; media-src 'self' blob:; " +
 	"style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 func (s *Server) headers(next http.Handler) http.Handler {
@@ -256,7 +256,7 @@ func (s *Server) headers(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Content-Security-Policy", contentPolicy)
+		h.Set("Content-Security-Policy", s.policy(r))
 		h.Set("Permissions-Policy", "microphone=(self), hid=(self), speaker-selection=(self), geolocation=(self), camera=()")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
