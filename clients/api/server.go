@@ -54,6 +54,9 @@ func New(cfg Config, d Deps) (*Server, error) {
 // Handler serves the API, and the console when there is one. It needs Run to be under way for events to flow.
 func (s *Server) Handler() http.Handler { return s.handler }
 
+// Sockets is how many WebSockets are open.
+func (s *Server) Sockets() int { return s.hub.len() }
+
 // Run carries on what no request does: events to connections, audit entries, sessions that end. It returns when ctx ends,
 // after every connection was told so.
 func (s *Server) Run(ctx context.Context) error {

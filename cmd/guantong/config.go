@@ -54,6 +54,7 @@ type nodesConfig struct {
 
 type consoleConfig struct {
 	Listen      string   `yaml:"listen"`
+	Announce    string   `yaml:"announce"`
 	Names       []string `yaml:"names"`
 	Certificate string   `yaml:"certificate"`
 	Key         string   `yaml:"key"`
@@ -212,7 +213,7 @@ func (c config) check() error {
 		}
 	}
 	addresses := map[string]string{
-		"nodes.listen": c.Nodes.Listen, "nodes.announce": c.Nodes.Announce, "console.listen": c.Console.Listen, "media.listen": c.Media.Listen, "telephone.udp": c.Telephone.UDP,
+		"nodes.listen": c.Nodes.Listen, "nodes.announce": c.Nodes.Announce, "console.listen": c.Console.Listen, "console.announce": c.Console.Announce, "media.listen": c.Media.Listen, "telephone.udp": c.Telephone.UDP,
 		"telephone.tcp": c.Telephone.TCP, "telephone.tls": c.Telephone.TLS, "profile": c.Profile,
 	}
 	for key, v := range addresses {

@@ -57,6 +57,7 @@ type server struct {
 	voice     *voice.Switch
 	talks     *talk.Exchange
 	link      *live.Link // nil: no other nodes
+	told      *siteBoard
 	talkTopic *live.Topic
 	board     *desk.Switchboard
 	phones    *telephone.Server
@@ -83,6 +84,7 @@ func newServer(ctx context.Context, c config, invited string, log *slog.Logger, 
 		{"journal", s.openJournal},
 		{"voice", s.openVoice},
 		{"link", s.openLive},
+		{"board", s.openBoard},
 		{"telephone", s.openTelephone},
 		{"media", s.openMedia},
 		{"console", s.openConsole},
@@ -227,7 +229,7 @@ func (s *server) propose(ctx context.Context, t command.Type, id fusion.ID, payl
 
 func (s *server) openVoice(context.Context) error {
 	s.presence = presence.New(time.Now)
-	s.directory = &directory{records: s.node, cfg: s.cfg, online: func(n fusion.Number) bool { return s.presence.Of(n).Online }}
+	s.directory = &directory{records: s.node, cfg: s.cfg, online: func(n fusion.Number) bool { return s.presence.Here(n) }}
 	if err := s.directory.refresh(); err != nil {
 		return err
 	}
@@ -336,6 +338,7 @@ func (s *server) run(ctx context.Context) error {
 	if s.link != nil {
 		speech["link"] = s.link.Run
 	}
+	speech["board"] = s.told.Run
 	return runStages(ctx,
 		stage{parts: parts{"console": s.api.Run, "follow": s.follow, "profiles": s.profiles.Run, "control": s.control.Run}, after: s.hangUp},
 		stage{parts: speech},
