@@ -18,6 +18,8 @@ const (
 	welcomeMax = 3 * time.Second        // for one attempt
 	slowest    = 2 * time.Second        // between two rounds of attempts
 	patientFor = 4                      // rounds in which no node knows the log-in
+	askAgain   = 500 * time.Millisecond // when the floor is idle and yet nothing came of a request: who arbitrates has changed
+	askTimes   = 10                     //
 	mediaAgain = 500 * time.Millisecond // after media was lost or not to be had
 )
 
@@ -54,6 +56,8 @@ type Roamer struct {
 	press  *Press               // what is pressed, as the caller knows it
 	asked  fusion.ID            // the request that stands for it at this node
 	held   map[fusion.Talk]bool // where it was granted
+	spoke  fusion.ID            // the request under which we spoke at the node that died, until it goes on
+	idle   map[fusion.Talk]bool // where the floor's last word was that nobody talks
 }
 
 // Roam makes a Roamer; Run starts it.
@@ -194,15 +198,12 @@ func (r *Roamer) settleIn(ctx context.Context, s *Session, move *Move) (media ch
 		r.rejoin(ctx, s, t, monitor)
 	}
 	if p := r.press; p != nil {
-		again := *p
-		again.Request = NewID()
 		if len(r.held) > 0 {
-			again.Resume, move.Spoke = r.asked, true
+			r.spoke, move.Spoke = r.asked, true
 		}
-		r.asked, r.held = again.Request, nil
-		if answer, err := s.begin(again.message()); err == nil {
-			go r.refused(ctx, s, answer, again)
-		}
+		r.idle = nil
+		r.ask(ctx, s, *p)
+		go r.insist(ctx, s, p)
 	}
 	r.s = s
 	close(r.came)
@@ -232,6 +233,41 @@ func (r *Roamer) rejoin(ctx context.Context, s *Session, t fusion.Talk, monitor 
 		r.mu.Unlock()
 		r.floor(talk.Indication{Talk: t, Kind: talk.Ended, Cause: fusion.ReasonOf(err)})
 	}()
+}
+
+// ask presses anew at this node. r.mu is held.
+func (r *Roamer) ask(ctx context.Context, s *Session, again Press) {
+	again.Request, again.Resume = NewID(), r.spoke
+	r.asked, r.held = again.Request, nil
+	if answer, err := s.begin(again.message()); err == nil {
+		go r.refused(ctx, s, answer, again)
+	}
+}
+
+// insist asks again while the floor is idle and the press has led to nothing: the request may have been lost with the arbiter that it was for.
+func (r *Roamer) insist(ctx context.Context, s *Session, p *Press) {
+	tick := time.NewTicker(askAgain)
+	defer tick.Stop()
+	for range askTimes {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		r.mu.Lock()
+		over := r.press != p || len(r.held) > 0
+		lost := !over
+		for _, t := range p.Talks {
+			lost = lost && r.idle[t]
+		}
+		if lost {
+			r.ask(ctx, s, *p)
+		}
+		r.mu.Unlock()
+		if over {
+			return
+		}
+	}
 }
 
 // refused tells of a press that was made anew and is not let through.
@@ -307,12 +343,17 @@ func (r *Roamer) floor(i talk.Indication) {
 			r.held = make(map[fusion.Talk]bool)
 		}
 		r.held[i.Talk] = true
+		r.spoke = fusion.ID{}
 	case i.Kind == talk.Revoked || i.Kind == talk.Ended || mine && i.Kind == talk.Denied:
 		delete(r.held, i.Talk)
 	}
 	if i.Kind == talk.Ended {
 		delete(r.joined, i.Talk)
 	}
+	if r.idle == nil {
+		r.idle = make(map[fusion.Talk]bool)
+	}
+	r.idle[i.Talk] = i.Kind == talk.Idle
 	if mine {
 		i.Request = r.press.Request
 	}
@@ -400,7 +441,7 @@ func (r *Roamer) Press(ctx context.Context, p Press) (fusion.ID, error) {
 		p.Request = NewID()
 	}
 	r.mu.Lock()
-	r.press, r.asked, r.held = &p, p.Request, nil
+	r.press, r.asked, r.held, r.spoke = &p, p.Request, nil, fusion.ID{}
 	s := r.s
 	r.mu.Unlock()
 	if s == nil {
