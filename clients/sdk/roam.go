@@ -18,8 +18,8 @@ const (
 	welcomeMax = 3 * time.Second        // for one attempt
 	slowest    = 2 * time.Second        // between two rounds of attempts
 	patientFor = 4                      // rounds in which no node knows the log-in
-	askAgain   = 500 * time.Millisecond // when the floor is idle and yet nothing came of a request: who arbitrates has changed
-	askTimes   = 10                     //
+	askAgain   = 150 * time.Millisecond // when the floor is idle and yet nothing came of a request: who arbitrates has changed
+	askTimes   = 40                     //
 	mediaAgain = 500 * time.Millisecond // after media was lost or not to be had
 )
 

@@ -37,10 +37,9 @@ func (r *realSite) welcome(n *siteNode) *guest {
 		r.t.Fatal(err)
 	}
 	connected := make(chan bool, 16)
-	g.roamer = g.client.Roam(sdk.RoamConfig{After: -1, Moved: func(m sdk.Move) { r.t.Logf("%s moved %+v", time.Now().Format("05.000"), m); g.moves <- m },
+	g.roamer = g.client.Roam(sdk.RoamConfig{After: -1, Moved: func(m sdk.Move) { g.moves <- m },
 		Attach: func(ctx context.Context, s *sdk.Session) error { return g.line.Attach(ctx, s.Offer) },
 		Handler: sdk.Handler{Media: func(up bool) { connected <- up }, Floor: func(i talk.Indication) {
-			r.t.Logf("%s floor %s %s %s", time.Now().Format("05.000"), g.client.Node(), i.Kind, i.Cause)
 			select {
 			case g.floor <- i:
 			default:

@@ -17,7 +17,7 @@ export interface Use extends Hearing { listen: boolean; selected: boolean }
 /** How long the microphone stays open after the key is up, so that the last syllable gets out. */
 export const TAIL_MS = 60
 /** After a move: how soon a request that was lost is made again. */
-const AGAIN_MS = 500
+const AGAIN_MS = 150
 
 /** The talks that this console hears and speaks in, and the press-to-talk key. */
 export const useFloor = defineStore('floor', () => {
@@ -175,7 +175,7 @@ export const useFloor = defineStore('floor', () => {
     for (const [talk, u] of Object.entries(uses)) if (u.listen) void join(talk)
     for (const talk of monitored) void join(talk, true)
     run(ptt.arrive(newID())) // after the joins: they are carried out in order
-    insist(10)
+    insist(40)
   })
   link.on('down', () => { states.clear(); run(nodes.others && nodes.token ? ptt.move() : ptt.lost('link_lost')) })
   link.on('talk', (m) => take((m.state ?? m) as unknown as TalkState))

@@ -11,7 +11,7 @@ import { answerTo, Refusal } from './live.ts'
 import { Live } from './live.ts'
 
 const types: Record<string, string> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }
-const policy = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; media-src 'self' blob:; img-src 'self' blob: data:; connect-src 'self' wss: ws:"
+const policy = (others: string) => "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; media-src 'self' blob:; img-src 'self' blob: data:; connect-src 'self' wss: ws:" + others
 const ID = /^[0-9a-f]{32}$/
 
 /** A server that speaks the client protocol strictly, and remembers in memory only. For tests. */
@@ -104,7 +104,7 @@ export class Mock {
 
   private page(path: string, s: ServerResponse): void {
     const file = normalize(join(this.dist ?? '.', path === '/' ? 'index.html' : path))
-    try { s.writeHead(200, { 'Content-Type': types[extname(file)] ?? 'application/octet-stream', 'Content-Security-Policy': policy }).end(readFileSync(file)) } catch { s.writeHead(404).end() }
+    try { s.writeHead(200, { 'Content-Type': types[extname(file)] ?? 'application/octet-stream', 'Content-Security-Policy': policy(this.others.map((m) => ' ' + m.url).join('')) }).end(readFileSync(file)) } catch { s.writeHead(404).end() }
   }
 
   private async api(q: IncomingMessage, s: ServerResponse, url: URL, body: Buffer): Promise<unknown> {
