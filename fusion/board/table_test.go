@@ -107,7 +107,7 @@ func TestARestartWithinTheGraceReplacesAll(t *testing.T) {
 		a.Set("x", "1")
 		n.settle()
 		n.leave("a")
-		a = table(n, "a")
+		table(n, "a")
 		n.join("a", "b", true)
 		if len(seen) != 0 {
 			t.Error(seen)
