@@ -15,12 +15,16 @@ import (
 	"github.com/guantong-net/guantong/fusion/board"
 	"github.com/guantong-net/guantong/fusion/command"
 	"github.com/guantong-net/guantong/fusion/state"
+	"github.com/guantong-net/guantong/transports/telephone"
 )
 
 // siteBoard is what the nodes of the site tell one another of themselves.
 type siteBoard struct {
 	s     *server
 	facts *board.Table[nodeFacts]
+
+	phones *board.Table[[]telephone.Contact]
+	leave  map[fusion.Number]func() // presence of telephones here; guarded by the registrar, which tells one thing at a time
 }
 
 // nodeFacts is how a node is, as it tells the others.
@@ -51,8 +55,35 @@ func (s *server) topics() board.Open {
 // openBoard has the nodes tell one another who is there, and how they are.
 func (s *server) openBoard(context.Context) error {
 	board.SharePresence(s.presence, s.topics(), s.log)
-	s.told = &siteBoard{s: s, facts: board.NewTable[nodeFacts](board.TableConfig{Open: s.topics(), Name: "nodes", Grace: time.Minute, Limit: 4, Log: s.log})}
+	s.told = &siteBoard{s: s, facts: board.NewTable[nodeFacts](board.TableConfig{Open: s.topics(), Name: "nodes", Grace: time.Minute, Limit: 4, Log: s.log}), leave: make(map[fusion.Number]func())}
+	// A telephone outlives the node where it registered: it can be called from here until its registration is over.
+	s.told.phones = board.NewTable[[]telephone.Contact](board.TableConfig{Open: s.topics(), Name: "telephones", Grace: registrationMost, Log: s.log})
 	return nil
+}
+
+// registrationMost is the longest registration of a telephone.
+const registrationMost = time.Hour
+
+// registered tells the other nodes where a telephone is, and everybody that it is there.
+func (b *siteBoard) registered(unit fusion.Number, contacts []telephone.Contact) {
+	if len(contacts) == 0 {
+		b.phones.Drop(unit.String())
+		if leave := b.leave[unit]; leave != nil {
+			leave()
+			delete(b.leave, unit)
+		}
+		return
+	}
+	b.phones.Set(unit.String(), contacts)
+	if b.leave[unit] == nil {
+		b.leave[unit] = b.s.presence.Enter(unit, "phone")
+	}
+}
+
+// elsewhere is where a telephone is registered at other nodes.
+func (b *siteBoard) elsewhere(unit fusion.Number) (list []telephone.Contact) {
+	b.phones.Each(unit.String(), func(_ string, contacts []telephone.Contact, _ bool) { list = append(list, contacts...) })
+	return list
 }
 
 // Run tells the others how this node is, and the record where clients reach it.

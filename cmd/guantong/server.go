@@ -229,7 +229,7 @@ func (s *server) propose(ctx context.Context, t command.Type, id fusion.ID, payl
 
 func (s *server) openVoice(context.Context) error {
 	s.presence = presence.New(time.Now)
-	s.directory = &directory{records: s.node, cfg: s.cfg, online: func(n fusion.Number) bool { return s.presence.Here(n) }}
+	s.directory = &directory{records: s.node, cfg: s.cfg, online: func(n fusion.Number) bool { return s.presence.Here(n, "console") }}
 	if err := s.directory.refresh(); err != nil {
 		return err
 	}
@@ -283,7 +283,7 @@ func (s *server) openTelephone(context.Context) (err error) {
 		c.Trunks = append(c.Trunks, trunk)
 	}
 	s.phones, err = telephone.New(c, telephone.Deps{
-		Accounts: accounts{s.directory}, Incoming: s.board, Events: s.board, Log: s.log, Rand: rand.Reader,
+		Accounts: accounts{s.directory}, Incoming: s.board, Events: s.board, Log: s.log, Rand: rand.Reader, Told: s.told.registered, Elsewhere: s.told.elsewhere,
 	})
 	return err
 }

@@ -27,7 +27,7 @@ func TestWhoIsThereIsKnownWithTheNode(t *testing.T) {
 		leave := a.Enter(12001, "console")
 		time.Sleep(time.Minute)
 		n.join("a", "b", true)
-		if e := b.Of(12001); !e.Online || e.Node != "a" || !e.Since.Equal(since) || b.Here(12001) || b.Count("console") != 0 {
+		if e := b.Of(12001); !e.Online || e.Node != "a" || !e.Since.Equal(since) || b.Here(12001, "console") || b.Count("console") != 0 {
 			t.Errorf("%+v", e)
 		}
 		phone := b.Enter(12001, "phone")

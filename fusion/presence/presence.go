@@ -178,12 +178,12 @@ func (b *Board) Online() []Entry {
 	return out
 }
 
-// Here tells whether a unit is there at this node.
-func (b *Board) Here(n fusion.Number) bool {
+// Here tells whether a unit is there at this node, by a way.
+func (b *Board) Here(n fusion.Number, via string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	u := b.units[n]
-	return u != nil && slices.ContainsFunc(u.ways, func(w way) bool { return w.node == "" })
+	return u != nil && u.find(via, "") >= 0
 }
 
 // Count counts the units that are at this node by one way.

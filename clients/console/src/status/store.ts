@@ -26,6 +26,8 @@ export const useStatus = defineStore('status', () => {
   const presence = reactive(new Map<Num, Presence>())
 
   link.on('status', (m) => { status.value = (m.status ?? m) as unknown as Status })
+  // Who left meanwhile is not told of again: the node tells all who are there.
+  link.on('welcome', () => presence.clear())
   link.on('presence', (m) => {
     const list = Object.values(m).find((v) => Array.isArray(v)) as Presence[] | undefined
     for (const p of list ?? []) presence.set(p.unit, p)
