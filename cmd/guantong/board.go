@@ -10,6 +10,7 @@ import (
 
 	"github.com/guantong-net/guantong/clients/wire"
 	"github.com/guantong-net/guantong/cluster"
+	"github.com/guantong-net/guantong/cluster/floating"
 	"github.com/guantong-net/guantong/cluster/live"
 	"github.com/guantong-net/guantong/fusion"
 	"github.com/guantong-net/guantong/fusion/board"
@@ -234,4 +235,13 @@ func when(is bool, word string) string {
 		return word
 	}
 	return ""
+}
+
+// float keeps the floating address at this node while it leads.
+func (s *server) float(ctx context.Context) error {
+	a, err := floating.Parse(s.cfg.Nodes.Floating)
+	if err != nil {
+		return err
+	}
+	return floating.New(a, s.node.Leads, floating.System{}, s.log).Run(ctx)
 }

@@ -15,6 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/guantong-net/guantong/cluster/floating"
 	"github.com/guantong-net/guantong/fusion"
 	"github.com/guantong-net/guantong/fusion/trust"
 )
@@ -50,6 +51,7 @@ type nodesConfig struct {
 	Listen   string   `yaml:"listen"`
 	Announce string   `yaml:"announce"`
 	SlowDisk duration `yaml:"slow_disk"`
+	Floating string   `yaml:"floating"`
 }
 
 type consoleConfig struct {
@@ -223,6 +225,9 @@ func (c config) check() error {
 	}
 	if (c.Console.Certificate == "") != (c.Console.Key == "") {
 		bad("console: certificate and key belong together")
+	}
+	if _, err := floating.Parse(c.Nodes.Floating); c.Nodes.Floating != "" && err != nil {
+		bad("nodes.floating: %w", err)
 	}
 	if err := trust.CheckNodeID(c.Node); c.Nodes.Listen != "" && err != nil {
 		bad("node: %q: %w", c.Node, err)

@@ -339,6 +339,9 @@ func (s *server) run(ctx context.Context) error {
 		speech["link"] = s.link.Run
 	}
 	speech["board"] = s.told.Run
+	if s.cfg.Nodes.Floating != "" {
+		speech["floating address"] = s.float
+	}
 	return runStages(ctx,
 		stage{parts: parts{"console": s.api.Run, "follow": s.follow, "profiles": s.profiles.Run, "control": s.control.Run}, after: s.hangUp},
 		stage{parts: speech},
