@@ -9,10 +9,13 @@ import (
 	"testing"
 	"time"
 
+	webconsole "github.com/guantong-net/guantong/clients/console"
 	"github.com/guantong-net/guantong/clients/sdk"
 	"github.com/guantong-net/guantong/clients/sdk/media"
 	"github.com/guantong-net/guantong/fusion"
 	"github.com/guantong-net/guantong/fusion/talk"
+	"github.com/guantong-net/guantong/testbed/peer"
+	"github.com/guantong-net/guantong/testbed/speech"
 )
 
 // guest is a console of a site by the Go client, which goes on at another node when its own dies.
@@ -22,6 +25,24 @@ type guest struct {
 	line   *media.Line
 	client *sdk.Client
 	moves  chan sdk.Move
+	times  []time.Time // of all packets, marked or not; guarded by ear.mu
+}
+
+func (g *guest) hears(p media.Packet) {
+	g.hear(p)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.times = append(g.times, time.Now())
+}
+
+// spoken counts the packets that were heard, and gives the longest time without one.
+func (g *guest) spoken() (n int, longest time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i := 1; i < len(g.times); i++ {
+		longest = max(longest, g.times[i].Sub(g.times[i-1]))
+	}
+	return len(g.times), longest
 }
 
 // welcome opens a console that begins at a node and joins the first group.
@@ -29,7 +50,7 @@ func (r *realSite) welcome(n *siteNode) *guest {
 	r.t.Helper()
 	g := &guest{ear: &ear{floor: make(chan talk.Indication, 256), heard: make(map[byte]int)}, moves: make(chan sdk.Move, 16)}
 	var err error
-	if g.line, err = media.NewLine(media.Config{Receive: g.hear}); err != nil {
+	if g.line, err = media.NewLine(media.Config{Receive: g.hears}); err != nil {
 		r.t.Fatal(err)
 	}
 	g.client = sdk.New("https://"+n.HTTP, sdk.Options{TLS: &tls.Config{InsecureSkipVerify: true}}) // each node of a test has its own address only
@@ -129,4 +150,65 @@ func TestConsolesGoOnWhenTheirNodeDies(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The page of a browser stays loaded when its node dies, is at another one across origins, and whoever talks there is heard on.
+func TestABrowserTalksOnWhenItsNodeDies(t *testing.T) {
+	if _, built := webconsole.Files(); !built {
+		t.Skip("the console is not built")
+	}
+	r := three(t)
+	dies, stays := r.roles(false)
+	listener := r.welcome(stays)
+	// The site knows its nodes' addresses when all have said them.
+	r.until(10*time.Second, "the nodes to be told", func() bool {
+		site, err := listener.client.Site(t.Context())
+		return err == nil && len(site.Nodes) == 3
+	})
+	said, err := speech.Load("pilot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	c := peer.ChromiumConfig{Dir: t.TempDir(), Microphone: said.Loop(0, 30)}
+	for _, n := range r.nodes {
+		c.TrustAlso = append(c.TrustAlso, n.Trust)
+	}
+	b, err := peer.StartChromium(ctx, c)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer b.Close()
+	must := func(what string, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", what, err, b.Describe(ctx))
+		}
+	}
+	must("open", b.Open(ctx, "https://"+dies.HTTP))
+	must("user", b.Type(ctx, "login-user", dies.User))
+	must("password", b.Type(ctx, "login-password", dies.Pass))
+	must("log in", b.Click(ctx, "login-submit"))
+	must("media", b.Until(ctx, `document.querySelector('[data-testid="media-state"][data-connected="true"]')`))
+	must("group", b.Until(ctx, `document.querySelector('[data-testid="group-10001-listen"]')`))
+	must("listen", b.Click(ctx, "group-10001-listen"))
+	must("select", b.Click(ctx, "group-10001-select"))
+	must("press", b.MouseDown(ctx, "ptt"))
+	const granted = `document.querySelector('[data-testid="ptt-state"][data-state="granted"]')`
+	must("granted", b.Until(ctx, granted))
+	r.until(10*time.Second, "speech", func() bool { n, _ := listener.spoken(); return n > 100 })
+	began, before := time.Now(), 0
+	must("kill", dies.Signal(syscall.SIGKILL))
+	must("another node", b.Until(ctx, `document.querySelector('[data-notice="moved"]')`))
+	t.Logf("the page is elsewhere after %v", time.Since(began).Round(time.Millisecond))
+	must("granted again", b.Until(ctx, granted))
+	before, _ = listener.spoken()
+	r.until(10*time.Second, "speech from the other node", func() bool { n, _ := listener.spoken(); return n > before+100 })
+	_, gap := listener.spoken()
+	t.Logf("longest gap at another node %v", gap.Round(time.Millisecond))
+	if gap > 4*time.Second {
+		t.Error("too long")
+	}
+	must("release", b.MouseUp(ctx, "ptt"))
 }
