@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gorilla/websocket"
+
 	"github.com/guantong-net/guantong/clients/wire"
 	"github.com/guantong-net/guantong/fusion"
 	"github.com/guantong-net/guantong/fusion/identity"
@@ -55,6 +57,12 @@ func (c *caller) me() wire.Me {
 	return wire.Me{User: c.user, Unit: c.unit, Rights: c.rights.Names(), Position: c.position}
 }
 
+// bearerProtocol is how a page proves itself on a WebSocket to a node from which it was not loaded: it can set no other header there.
+const (
+	ownProtocol    = "guantong"
+	bearerProtocol = "bearer."
+)
+
 // token finds the proof of a session in a request.
 func token(r *http.Request) (tok string, cookie bool) {
 	if h := r.Header.Get("Authorization"); h != "" {
@@ -63,6 +71,11 @@ func token(r *http.Request) (tok string, cookie bool) {
 			return "", false
 		}
 		return strings.TrimSpace(bearer), false
+	}
+	for _, p := range websocket.Subprotocols(r) {
+		if bearer, ok := strings.CutPrefix(p, bearerProtocol); ok {
+			return bearer, false
+		}
 	}
 	c, err := r.Cookie(cookieName)
 	if err != nil {
@@ -89,8 +102,10 @@ func (s *Server) identify(r *http.Request) (*caller, error) {
 	return c, nil
 }
 
-// refresh reads anew what the record says of the caller, and ends its session when that is over.
+// refresh reads anew what the record says of the caller, and ends its session when that is over. A user whom this node does not know may be one
+// that it has not heard of yet: then the session ends here only.
 func (s *Server) refresh(c *caller) error {
+	epoch := uint64(0)
 	err := s.d.Record.View(func(v *state.View) error {
 		u, err := v.User(c.session.User)
 		if err != nil {
@@ -100,18 +115,30 @@ func (s *Server) refresh(c *caller) error {
 		if err != nil {
 			return err
 		}
-		if u.Disabled || unit.Revoked || u.Epoch > s.d.Sessions.EpochOf(c.session) {
+		if epoch = epochOf(u, unit); epoch > s.d.Sessions.EpochOf(c.session) {
 			return errLogin
 		}
 		c.user, c.unit, c.rights = u, unit, identity.RightsOf(u.Roles)
 		c.position, err = seatOf(v, u.Name)
 		return err
 	})
-	if fusion.FaultOf(err) == fusion.NotFound || err == error(errLogin) {
-		s.d.Sessions.End(c.session, "revoked")
+	switch {
+	case err == error(errLogin):
+		s.d.Sessions.EndUser(c.session.User, epoch, "revoked")
+		return errLogin
+	case fusion.FaultOf(err) == fusion.NotFound && err != nil:
+		s.d.Sessions.Forget(c.session, "revoked")
 		return errLogin
 	}
 	return err
+}
+
+// epochOf is the first epoch in which a user's sessions are good; the last one there is for a user who may not come in at all.
+func epochOf(u state.User, unit state.Unit) uint64 {
+	if u.Disabled || unit.Revoked {
+		return ^uint64(0)
+	}
+	return u.Epoch
 }
 
 // seatOf is the desk where a user sits, or nil.

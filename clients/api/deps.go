@@ -124,7 +124,9 @@ type Deps struct {
 	// Stamp gives the node's hybrid logical clock and wall clock (milliseconds UTC) for a command.
 	Stamp func() (hlc uint64, at int64)
 	// Status tells what the node knows of itself; consoles, calls and talkers are filled in here.
-	Status  func() wire.Status
+	Status func() wire.Status
+	// Nodes tells how the nodes of the site are; may be nil: there is this one only.
+	Nodes   func() []wire.NodeState
 	Ready   func() error // nil when the node can serve
 	Console http.Handler // the pages; may be nil
 	Metrics *prometheus.Registry
@@ -138,7 +140,7 @@ type Deps struct {
 type Config struct {
 	Node          string
 	Version       string
-	Nodes         []string // URLs to re-home to, own first
+	Nodes         []string // further URLs to re-home to, besides those that the site's nodes say
 	Origins       []string // further origins than the host that was asked ("https://console.example")
 	Trunks        []string
 	MetricsToken  string        // lets others than loopback read /metrics

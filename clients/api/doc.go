@@ -7,7 +7,8 @@
 //   - Every change is audited, the refused ones too; a flood of refusals is counted, not written one by one.
 //   - A connection's memory is bounded: live state is coalesced, durable events are read again, and who
 //     cannot keep up is let go with a reason.
-//   - No secret leaves but the one that was just made, once.
+//   - No secret leaves but the one that was just made, once; and its own session's token to a page, so that it can go on at another node.
+//   - Pages of the site's other nodes may call here (CORS), by that token and never by a cookie.
 //
 // It imports no cluster and no transport: it declares what it needs (Deps) and cmd wires it.
 package api

@@ -80,9 +80,12 @@ func (f *eventFeed) next(s *Server, st *sight) (frames [][]byte, more bool, err 
 	return frames, len(list) == feedBatch, nil
 }
 
-// fromRecord reads events that are no longer at hand. A place ahead of the record (it was restored) is an error.
+// fromRecord reads events that are no longer at hand. A place ahead of the record has nothing yet.
 func fromRecord(v *state.View, after uint64) ([]encoded, error) {
 	events, err := v.Events(after, feedBatch)
+	if fusion.ReasonOf(err) == "events_ahead" {
+		return nil, nil // hello has let it in: this node is behind
+	}
 	if err != nil {
 		return nil, err
 	}

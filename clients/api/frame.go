@@ -12,18 +12,21 @@ import (
 
 // clientFrame is any message of a client. Members that a type has no use for are absent.
 type clientFrame struct {
-	T          string             `json:"t"`
-	ID         *int64             `json:"id"`
-	After      *int64             `json:"after"`
-	Client     string             `json:"client"`
-	SDP        string             `json:"sdp"`
-	Talk       fusion.Talk        `json:"talk"`
-	Talks      []fusion.Talk      `json:"talks"`
-	Monitor    bool               `json:"monitor"`
-	Request    fusion.ID          `json:"request"`
-	Precedence *fusion.Precedence `json:"precedence"`
-	Emergency  bool               `json:"emergency"`
-	BreakIn    bool               `json:"break_in"`
+	T     string `json:"t"`
+	ID    *int64 `json:"id"`
+	After *int64 `json:"after"`
+	// Incarnation is that of the site as the client knows it from another node, whose events may be ahead of ours.
+	Incarnation uint64             `json:"incarnation"`
+	Client      string             `json:"client"`
+	SDP         string             `json:"sdp"`
+	Talk        fusion.Talk        `json:"talk"`
+	Talks       []fusion.Talk      `json:"talks"`
+	Monitor     bool               `json:"monitor"`
+	Request     fusion.ID          `json:"request"`
+	Resume      fusion.ID          `json:"resume"` // the press under which the client spoke when its node died
+	Precedence  *fusion.Precedence `json:"precedence"`
+	Emergency   bool               `json:"emergency"`
+	BreakIn     bool               `json:"break_in"`
 }
 
 // maxFrame is how large a message of a client may be: an offer of eight m-lines is below 16 KiB.

@@ -216,13 +216,18 @@ func frameOf(e state.Event) []byte {
 
 // react does what an event calls for besides being told: rights that changed, alerts that sound.
 func (h *hub) react(fresh []state.Event) {
-	rights := false
+	rights, nodes := false, false
 	for _, e := range fresh {
+		nodes = nodes || e.Type == "node"
 		rights = rights || changesSight(e)
 		a, isAlert := e.Data.(state.Alert)
 		if isAlert && a.State == state.AlertRaised && a.Stage >= 1 {
 			h.each(func(c *conn) { c.sound(a) })
 		}
+	}
+	if nodes {
+		st := h.s.status()
+		h.each(func(c *conn) { c.live.status(st) })
 	}
 	if !rights {
 		return
@@ -269,5 +274,5 @@ func statusFor(c *caller, st wire.Status) wire.Status {
 	if c.may(identity.SeeStatus) {
 		return st
 	}
-	return wire.Status{Node: st.Node, Version: st.Version, Time: st.Time, Leader: st.Leader, Quorum: st.Quorum, Degraded: st.Degraded}
+	return wire.Status{Node: st.Node, Version: st.Version, Time: st.Time, Leader: st.Leader, Quorum: st.Quorum, Degraded: st.Degraded, Nodes: st.Nodes}
 }

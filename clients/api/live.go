@@ -109,5 +109,5 @@ func talkState(st talk.State) wire.TalkState {
 }
 
 func presenceOf(e presence.Entry) wire.Presence {
-	return wire.Presence{Unit: e.Unit, Online: e.Online, Via: e.Via, Since: msOf(e.Since)}
+	return wire.Presence{Unit: e.Unit, Online: e.Online, Via: e.Via, Node: e.Node, Since: msOf(e.Since)}
 }

@@ -73,6 +73,7 @@ func operations() map[string]operation {
 		"POST /login":           {"Log in. needs_totp asks for the second factor.", wire.LoginRequest{}, wire.LoginReply{}, ""},
 		"POST /logout":          {"End the session.", nil, nil, ""},
 		"GET /me":               {"Who is logged in and what it may do.", nil, wire.Me{}, ""},
+		"POST /me/token":        {"The token of the own session, for a page that goes on at another node.", nil, wire.TokenReply{}, ""},
 		"POST /me/password":     {"Change the own password; the other sessions end.", password{}, nil, ""},
 		"POST /me/totp":         {"Begin to set up a second factor.", nil, TOTPReply{}, ""},
 		"POST /me/totp/confirm": {"Confirm the second factor with a code.", code{}, nil, ""},
@@ -131,6 +132,7 @@ func operations() map[string]operation {
 		"GET /events":                       {"Durable events after a sequence number; fewer than limit: these were the last.", nil, list{state.Event{}}, "after limit cursor"},
 		"GET /audit":                        {"The audit chain; without from: its end.", nil, list{state.Audit{}}, "from limit cursor"},
 		"GET /status":                       {"What the node is doing.", nil, wire.Status{}, ""},
+		"GET /nodes":                        {"How the nodes of the site are, as this one knows it; this one first.", nil, list{wire.NodeState{}}, ""},
 		"GET /ws":                           {"The WebSocket: see PROTOCOL.md.", nil, media("application/json"), ""},
 	}
 	for _, d := range deeds() {

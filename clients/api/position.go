@@ -20,12 +20,8 @@ func (s *Server) siteInfo(w http.ResponseWriter, _ *http.Request) error {
 
 func (s *Server) info() (wire.SiteInfo, error) {
 	site, err := view(s, (*state.View).Site)
-	nodes := s.cfg.Nodes
-	if nodes == nil {
-		nodes = []string{}
-	}
 	return wire.SiteInfo{Number: site.Number, Name: site.Name, Exercise: site.Exercise, Version: s.cfg.Version, Node: s.cfg.Node,
-		Nodes: nodes, Trunks: s.cfg.Trunks}, err
+		Nodes: s.nodes(), Trunks: s.cfg.Trunks, Incarnation: site.Incarnation}, err
 }
 
 func (s *Server) setExercise(w http.ResponseWriter, r *http.Request) error {

@@ -289,9 +289,12 @@ func (s *seats) press(_ context.Context, f clientFrame) error {
 		f.Request = s.c.s.d.NewID()
 	}
 	for i, p := range places {
-		q := talk.Request{ID: f.Request, Press: f.Request, Emergency: f.Emergency, BreakIn: f.BreakIn}
+		q := talk.Request{ID: f.Request, Press: f.Request, Emergency: f.Emergency, BreakIn: f.BreakIn, Resume: f.Resume}
 		if i > 0 { // each burst has an ID of its own
 			q.ID = derived(f.Request, p.talk.String())
+			if !f.Resume.IsZero() {
+				q.Resume = derived(f.Resume, p.talk.String())
+			}
 		}
 		if q.Precedence, err = s.precedence(st, p, f); err != nil {
 			return err

@@ -54,6 +54,9 @@ func New(cfg Config, d Deps) (*Server, error) {
 // Handler serves the API, and the console when there is one. It needs Run to be under way for events to flow.
 func (s *Server) Handler() http.Handler { return s.handler }
 
+// Sockets is how many WebSockets are open.
+func (s *Server) Sockets() int { return s.hub.len() }
+
 // Run carries on what no request does: events to connections, audit entries, sessions that end. It returns when ctx ends,
 // after every connection was told so.
 func (s *Server) Run(ctx context.Context) error {
@@ -87,7 +90,7 @@ func (s *Server) housekeep(ctx context.Context) {
 	}
 }
 
-// checkSessions ends the sessions of users who are disabled, revoked, deleted, or in a later epoch.
+// checkSessions ends the sessions of users who are disabled, revoked, or in a later epoch, and forgets those of users who are not there.
 func (s *Server) checkSessions() {
 	for _, name := range s.d.Sessions.Users() {
 		epoch := uint64(0)
@@ -97,21 +100,15 @@ func (s *Server) checkSessions() {
 				return err
 			}
 			unit, err := v.Unit(u.Unit)
-			if err != nil {
-				return err
-			}
-			if epoch = u.Epoch; u.Disabled || unit.Revoked {
-				epoch = ^uint64(0)
-			}
-			return nil
+			epoch = epochOf(u, unit)
+			return err
 		})
-		if err != nil {
-			if fusion.FaultOf(err) != fusion.NotFound {
-				continue
-			}
-			epoch = ^uint64(0)
+		switch {
+		case err == nil:
+			s.d.Sessions.EndUser(name, epoch, "revoked")
+		case fusion.FaultOf(err) == fusion.NotFound:
+			s.d.Sessions.ForgetUser(name, "revoked")
 		}
-		s.d.Sessions.EndUser(name, epoch, "revoked")
 	}
 }
 
@@ -249,11 +246,11 @@ func (s *Server) mux() http.Handler {
 	} else {
 		mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, errNotFound) })
 	}
-	return s.limited(s.headers(s.recovered(mux)))
+	return s.limited(s.headers(s.cors(s.recovered(mux))))
 }
 
-// contentPolicy lets the page load only what comes from here, and talk only to here.
-const contentPolicy = "default-src 'self'; connect-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; " +
+// contentPolicy lets the page load only what comes from here, and talk only to here and (%s) to the site's other nodes.
+const contentPolicy = "default-src 'self'; connect-src 'self'%s; img-src 'self' data: blob:; media-src 'self' blob:; " +
 	"style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 func (s *Server) headers(next http.Handler) http.Handler {
@@ -262,7 +259,7 @@ func (s *Server) headers(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Content-Security-Policy", contentPolicy)
+		h.Set("Content-Security-Policy", s.policy(r))
 		h.Set("Permissions-Policy", "microphone=(self), hid=(self), speaker-selection=(self), geolocation=(self), camera=()")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")

@@ -113,6 +113,8 @@ func (s *sight) event(v *state.View, e state.Event) (bool, error) {
 		return s.anyGroup(d.Groups), nil
 	case state.CallRecord:
 		return s.call(d), nil
+	case state.Node:
+		return s.may(identity.SeeStatus), nil
 	case state.Unit, state.Position, state.Site:
 		return true, nil
 	}

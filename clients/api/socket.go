@@ -51,7 +51,7 @@ type conn struct {
 // socket takes a WebSocket. A page proves itself by its cookie and must be ours.
 func (s *Server) socket(w http.ResponseWriter, r *http.Request) error {
 	c := callerOf(r)
-	if c.cookie {
+	if origin := r.Header.Get("Origin"); c.cookie || origin != "" && !s.ofSite(origin) {
 		if err := s.checkOrigin(r); err != nil {
 			return err
 		}
@@ -66,7 +66,8 @@ func (s *Server) socket(w http.ResponseWriter, r *http.Request) error {
 	defer leave()
 	up := websocket.Upgrader{
 		ReadBufferSize: 4 << 10, WriteBufferSize: 4 << 10, HandshakeTimeout: 5 * time.Second,
-		CheckOrigin: func(*http.Request) bool { return true }, // checked above, where a cookie is the proof
+		CheckOrigin:  func(*http.Request) bool { return true }, // checked above
+		Subprotocols: []string{ownProtocol},
 	}
 	ws, err := up.Upgrade(w, r, nil)
 	if err != nil {
@@ -302,6 +303,9 @@ func (c *conn) hello(_ context.Context, f clientFrame) error {
 		last, err := v.LastEvent()
 		if err != nil || f.After == nil || *f.After < 0 {
 			return last, err
+		}
+		if uint64(*f.After) > last && f.Incarnation != 0 && f.Incarnation == info.Incarnation {
+			return uint64(*f.After), nil // another node told it what has still to reach this one
 		}
 		// Events that are forgotten, or of another history, are found out now and not in the middle of the stream.
 		_, err = v.Events(uint64(*f.After), 1)

@@ -31,6 +31,7 @@ func (s *Server) status() wire.Status {
 	if st.Degraded == nil {
 		st.Degraded = []string{}
 	}
+	st.Nodes = s.nodes()
 	return st
 }
 

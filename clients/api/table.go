@@ -17,6 +17,7 @@ func (s *Server) table() []route {
 		{method: "POST", path: v1 + "/login", limit: 4 << 10, serve: s.login},
 		{method: "POST", path: v1 + "/logout", guard: loggedIn, limit: 1 << 10, serve: s.logout},
 		{method: "GET", path: v1 + "/me", guard: loggedIn, serve: s.whoAmI},
+		{method: "POST", path: v1 + "/me/token", guard: loggedIn, limit: 1 << 10, serve: s.ownToken},
 		{method: "POST", path: v1 + "/me/password", guard: loggedIn, limit: 4 << 10, serve: s.changePassword},
 		{method: "POST", path: v1 + "/me/totp", guard: settled, limit: 1 << 10, serve: s.beginTOTP},
 		{method: "POST", path: v1 + "/me/totp/confirm", guard: settled, limit: 1 << 10, serve: s.confirmTOTP},
@@ -78,6 +79,7 @@ func (s *Server) table() []route {
 		{method: "GET", path: v1 + "/events", guard: settled, serve: s.listEvents},
 		{method: "GET", path: v1 + "/audit", guard: settled, right: identity.ReadAudit, serve: s.listAudit},
 		{method: "GET", path: v1 + "/status", guard: settled, right: identity.SeeStatus, serve: s.getStatus},
+		{method: "GET", path: v1 + "/nodes", guard: settled, right: identity.SeeStatus, serve: s.listNodes},
 		{method: "GET", path: v1 + "/ws", guard: settled, timeout: -1, serve: s.socket},
 	}
 	for _, d := range deeds() {

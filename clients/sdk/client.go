@@ -10,30 +10,34 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync"
+	"time"
 
 	"github.com/guantong-net/guantong/clients/wire"
 	"github.com/guantong-net/guantong/fusion"
 )
 
-// Options say how to reach a node.
+// Options say how to reach a site.
 type Options struct {
-	TLS  *tls.Config  // the CA of the site, usually; nil: the system's
-	HTTP *http.Client // instead of one made from TLS
+	TLS      *tls.Config   // the CA of the site, usually; nil: the system's
+	HTTP     *http.Client  // instead of one made from TLS
+	Nodes    []string      // further nodes of the site; a node that answers names the others too
+	Patience time.Duration // with a node that does not answer a request, when there are others [20 s]
 }
 
-// Client talks to one node. Its methods are for any goroutine.
+// Client talks to a site, by one of its nodes: when that does not answer, by the next one. Its methods are for any goroutine.
 type Client struct {
-	base string
-	http *http.Client
-	tls  *tls.Config
+	http     *http.Client
+	tls      *tls.Config
+	patience time.Duration
 
-	mu    sync.Mutex
-	token string
+	mu          sync.Mutex
+	token       string
+	incarnation uint64   // of the site, as it was welcomed last
+	nodes       []*place // the one that is asked comes first
 }
 
-// New makes a client of the node at base ("https://host:8443"). Nothing is sent yet.
+// New makes a client that begins at the node at base ("https://host:8443"). Nothing is sent yet.
 func New(base string, opt Options) *Client {
 	hc := opt.HTTP
 	if hc == nil {
@@ -43,7 +47,14 @@ func New(base string, opt Options) *Client {
 	if t, ok := hc.Transport.(*http.Transport); ok && tc == nil {
 		tc = t.TLSClientConfig
 	}
-	return &Client{base: strings.TrimSuffix(base, "/"), http: hc, tls: tc}
+	c := &Client{http: hc, tls: tc, patience: opt.Patience}
+	if c.patience <= 0 {
+		c.patience = 20 * time.Second
+	}
+	for _, url := range append([]string{base}, opt.Nodes...) {
+		c.know(url)
+	}
+	return c
 }
 
 // NewID makes a random request ID.
@@ -94,13 +105,13 @@ func (c *Client) do(ctx context.Context, q request, out any) error {
 	return nil
 }
 
-// send calls and gives the response when it is a good one; the caller closes its body.
-func (c *Client) send(ctx context.Context, q request) (*http.Response, error) {
+// at calls one node and gives the response when it is a good one; the caller closes its body.
+func (c *Client) at(ctx context.Context, node *place, q request) (*http.Response, error) {
 	body, err := q.reader()
 	if err != nil {
 		return nil, err
 	}
-	address := c.base + q.path
+	address := node.url + q.path
 	if len(q.query) > 0 {
 		address += "?" + q.query.Encode()
 	}
@@ -127,7 +138,11 @@ func (c *Client) send(ctx context.Context, q request) (*http.Response, error) {
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("%s %s: %w", q.method, q.path, ctx.Err())
 		}
-		return nil, fusion.E(fusion.CutOff, "unreachable", "%s %s: %v", q.method, q.path, err)
+		cut := fusion.E(fusion.CutOff, "unreachable", "%s %s: %v", q.method, q.path, err)
+		if dialFailed(err) {
+			return nil, unsent{cut}
+		}
+		return nil, cut
 	}
 	if res.StatusCode >= 400 {
 		defer func() { _ = res.Body.Close() }()
@@ -188,6 +203,7 @@ func (c *Client) Login(ctx context.Context, user, password, code string) (wire.L
 	if err == nil && out.Token != "" {
 		c.SetToken(out.Token)
 	}
+	c.learn(out.Nodes)
 	return out, err
 }
 

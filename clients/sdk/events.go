@@ -15,6 +15,7 @@ import (
 func (c *Client) Events(ctx context.Context, after int64, f func(Event) error) error {
 	pause := 100 * time.Millisecond
 	for {
+		node := c.here()
 		last, err := c.follow(ctx, after, f)
 		if last > after {
 			pause = 100 * time.Millisecond
@@ -22,6 +23,9 @@ func (c *Client) Events(ctx context.Context, after int64, f func(Event) error) e
 		after = last
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if unanswered(err) {
+			c.leave(node)
 		}
 		var own stopped
 		if errors.As(err, &own) {

@@ -22,6 +22,11 @@ func (c *Client) Status(ctx context.Context) (wire.Status, error) {
 	return get[wire.Status](ctx, c, "/status", nil)
 }
 
+// Nodes tells how the nodes of the site are.
+func (c *Client) Nodes(ctx context.Context) ([]wire.NodeState, error) {
+	return list[wire.NodeState](ctx, c, "/nodes", nil, 0)
+}
+
 // Groups lists the groups that one may see.
 func (c *Client) Groups(ctx context.Context) ([]state.Group, error) {
 	return list[state.Group](ctx, c, "/groups", nil, 0)

@@ -18,7 +18,8 @@ import (
 	"github.com/guantong-net/guantong/fusion/talk"
 )
 
-// silence is how long a server may be silent before it is taken for dead: three heartbeats, and a margin for a busy machine.
+// silence is how long a server may be silent before it is taken for dead where there is no other to go to: three heartbeats, and a margin for a
+// busy machine.
 const silence = 3 * time.Second
 
 // Event is a durable event; Data is the object's JSON.
@@ -67,9 +68,13 @@ type Welcome struct {
 type Session struct {
 	Welcome Welcome
 
+	node *place
 	ws   *websocket.Conn
 	h    Handler
 	last atomic.Uint64
+
+	learn func([]wire.NodeInfo)
+	heard atomic.Int64 // when something came last, in ns
 
 	writing sync.Mutex
 	mu      sync.Mutex
@@ -93,10 +98,16 @@ type incoming struct {
 	raw    []byte
 }
 
-// Open opens a WebSocket and says hello. After is the last durable event that is known, -1 to begin with what comes from now on.
+// Open opens a WebSocket at the node that is asked now, and says hello. After is the last durable event that is known, -1 to begin with what comes
+// from now on. The session ends with the node; Roam goes on at the next one.
 func (c *Client) Open(ctx context.Context, after int64, h Handler) (*Session, error) {
+	return c.openAt(ctx, c.here(), after, h, 0)
+}
+
+// openAt opens a WebSocket at a node. Beat is after what silence the node is taken for dead; 0: by a deadline of reading, which costs no timer.
+func (c *Client) openAt(ctx context.Context, node *place, after int64, h Handler, beat time.Duration) (*Session, error) {
 	d := websocket.Dialer{TLSClientConfig: c.tls, HandshakeTimeout: 10 * time.Second, Proxy: http.ProxyFromEnvironment}
-	address := "ws" + strings.TrimPrefix(c.base, "http") + v1 + "/ws"
+	address := "ws" + strings.TrimPrefix(node.url, "http") + v1 + "/ws"
 	ws, res, err := d.DialContext(ctx, address, http.Header{"Authorization": {"Bearer " + c.Token()}})
 	if err != nil {
 		if res != nil && res.StatusCode >= 400 {
@@ -105,21 +116,43 @@ func (c *Client) Open(ctx context.Context, after int64, h Handler) (*Session, er
 		}
 		return nil, fusion.E(fusion.CutOff, "unreachable", "open WebSocket: %v", err)
 	}
-	s := &Session{ws: ws, h: h, waiting: make(map[int64]chan incoming), done: make(chan struct{})}
+	s := &Session{node: node, ws: ws, h: h, learn: c.learn, waiting: make(map[int64]chan incoming), done: make(chan struct{})}
 	s.last.Store(uint64(max(0, after)))
 	welcomed := make(chan incoming, 1)
 	s.waiting[0] = welcomed
-	go s.read()
-	if err := s.hello(ctx, after, welcomed); err != nil {
+	if beat > 0 {
+		s.heard.Store(time.Now().UnixNano())
+		go s.listen(beat)
+	}
+	go s.read(beat == 0)
+	hello := map[string]any{"t": "hello", "id": 0, "after": after, "client": "sdk"}
+	if n := c.history(); n != 0 && after >= 0 {
+		hello["incarnation"] = n
+	}
+	if err := s.hello(ctx, hello, welcomed); err != nil {
 		_ = s.Close()
 		return nil, err
 	}
+	c.welcomed(s.Welcome.Site)
 	return s, nil
 }
 
-func (s *Session) hello(ctx context.Context, after int64, welcomed chan incoming) error {
-	zero := int64(0)
-	if err := s.write(map[string]any{"t": "hello", "id": zero, "after": after, "client": "sdk"}); err != nil {
+// history is the incarnation of the site as it was known last.
+func (c *Client) history() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.incarnation
+}
+
+func (c *Client) welcomed(site wire.SiteInfo) {
+	c.learn(site.Nodes)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.incarnation = site.Incarnation
+}
+
+func (s *Session) hello(ctx context.Context, hello map[string]any, welcomed chan incoming) error {
+	if err := s.write(hello); err != nil {
 		return err
 	}
 	m, err := s.wait(ctx, welcomed)
@@ -169,6 +202,15 @@ func (s *Session) write(v any) error {
 
 // ask sends a request and waits for its answer.
 func (s *Session) ask(ctx context.Context, m map[string]any) (incoming, error) {
+	answer, err := s.begin(m)
+	if err != nil {
+		return incoming{}, err
+	}
+	return s.wait(ctx, answer)
+}
+
+// begin sends a request, whose answer comes later.
+func (s *Session) begin(m map[string]any) (chan incoming, error) {
 	answer := make(chan incoming, 1)
 	s.mu.Lock()
 	s.next++
@@ -176,10 +218,7 @@ func (s *Session) ask(ctx context.Context, m map[string]any) (incoming, error) {
 	s.waiting[id] = answer
 	s.mu.Unlock()
 	m["id"] = id
-	if err := s.write(m); err != nil {
-		return incoming{}, err
-	}
-	return s.wait(ctx, answer)
+	return answer, s.write(m)
 }
 
 func (s *Session) wait(ctx context.Context, answer chan incoming) (incoming, error) {
@@ -228,6 +267,18 @@ type Press struct {
 	Precedence *fusion.Precedence // nil: the group's own
 	Emergency  bool
 	BreakIn    bool
+	Resume     fusion.ID // the press for the same talks under which one spoke when the node died; zero: none
+}
+
+func (p Press) message() map[string]any {
+	m := map[string]any{"t": "press", "talks": p.Talks, "request": p.Request, "emergency": p.Emergency, "break_in": p.BreakIn}
+	if p.Precedence != nil {
+		m["precedence"] = *p.Precedence
+	}
+	if !p.Resume.IsZero() {
+		m["resume"] = p.Resume
+	}
+	return m
 }
 
 // Press asks for the floor; the answers come by Handler.Floor. It gives the request's ID.
@@ -235,11 +286,7 @@ func (s *Session) Press(ctx context.Context, p Press) (fusion.ID, error) {
 	if p.Request.IsZero() {
 		p.Request = NewID()
 	}
-	m := map[string]any{"t": "press", "talks": p.Talks, "request": p.Request, "emergency": p.Emergency, "break_in": p.BreakIn}
-	if p.Precedence != nil {
-		m["precedence"] = *p.Precedence
-	}
-	_, err := s.ask(ctx, m)
+	_, err := s.ask(ctx, p.message())
 	return p.Request, err
 }
 
@@ -276,11 +323,13 @@ func (s *Session) Offer(ctx context.Context, offer string) (answer string, err e
 	return a.SDP, nil
 }
 
-func (s *Session) read() {
+func (s *Session) read(deadline bool) {
 	defer close(s.done)
 	defer func() { _ = s.ws.Close() }()
 	for {
-		_ = s.ws.SetReadDeadline(time.Now().Add(silence)) // an error shows at the read
+		if deadline {
+			_ = s.ws.SetReadDeadline(time.Now().Add(silence)) // an error shows at the read
+		}
 		_, data, err := s.ws.ReadMessage()
 		if err != nil {
 			s.mu.Lock()
@@ -288,12 +337,40 @@ func (s *Session) read() {
 			s.mu.Unlock()
 			return
 		}
+		s.heard.Store(time.Now().UnixNano())
 		var m incoming
 		if json.Unmarshal(data, &m) != nil {
 			continue
 		}
 		m.raw = data
 		s.handle(m)
+	}
+}
+
+// beatEvery is how often a server says something, at the least.
+const beatEvery = 250 * time.Millisecond
+
+// listen ends the session of a server that has been silent for so long. A look that itself came late, since this program or machine stood still,
+// says nothing of the server.
+func (s *Session) listen(patience time.Duration) {
+	tick := time.NewTicker(beatEvery / 5)
+	defer tick.Stop()
+	looked, fresh := time.Now(), time.Now()
+	for {
+		select {
+		case <-s.done:
+			return
+		case <-tick.C:
+		}
+		now := time.Now()
+		if now.Sub(looked) > beatEvery {
+			fresh = now.Add(-beatEvery)
+		}
+		looked = now
+		if heard := time.Unix(0, s.heard.Load()); now.Sub(heard) > patience && now.Sub(fresh) > patience {
+			_ = s.ws.Close()
+			return
+		}
 	}
 }
 
@@ -348,7 +425,7 @@ func (s *Session) tell(m incoming) {
 	case "call":
 		told(m.raw, s.h.Call)
 	case "status":
-		told(m.raw, s.h.Status)
+		told(m.raw, s.status)
 	case "slot":
 		told(m.raw, func(x struct {
 			Slot   int     `json:"slot"`
@@ -382,5 +459,14 @@ func (s *Session) tell(m incoming) {
 				s.h.Media(x.Connected)
 			}
 		})
+	}
+}
+
+func (s *Session) status(st wire.Status) {
+	if s.learn != nil {
+		s.learn(st.Nodes)
+	}
+	if s.h.Status != nil {
+		s.h.Status(st)
 	}
 }

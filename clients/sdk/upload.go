@@ -25,13 +25,18 @@ func (c *Client) Upload(ctx context.Context, name, kind string, r io.ReadSeeker)
 		return state.Attachment{}, fmt.Errorf("upload %s: %w", name, err)
 	}
 	a := state.Attachment{Hash: "sha256:" + hex.EncodeToString(h.Sum(nil)), Name: name, Type: kind, Size: size}
-	u, err := c.BeginUpload(ctx, NewID(), a)
-	for err == nil && !u.Done {
-		if _, err = r.Seek(u.Offset, io.SeekStart); err == nil {
-			u, err = c.AppendUpload(ctx, u.ID, u.Offset, io.LimitReader(r, chunk))
+	for tries := len(c.places()); ; tries-- {
+		u, err := c.BeginUpload(ctx, NewID(), a)
+		for err == nil && !u.Done {
+			if _, err = r.Seek(u.Offset, io.SeekStart); err == nil {
+				u, err = c.AppendUpload(ctx, u.ID, u.Offset, io.LimitReader(r, chunk))
+			}
+		}
+		// What a node has of a file is its own: the next one begins anew.
+		if moved := unanswered(err) || fusion.ReasonOf(err) == "upload_unknown"; err == nil || !moved || tries <= 1 || ctx.Err() != nil {
+			return a, err
 		}
 	}
-	return a, err
 }
 
 // BeginUpload promises a file.

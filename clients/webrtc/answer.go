@@ -154,6 +154,9 @@ func (s *Server) candidates() []string {
 	return out
 }
 
+// Addresses are where browsers are told to send.
+func (s *Server) Addresses() []netip.AddrPort { return s.reachable() }
+
 func (s *Server) reachable() []netip.AddrPort {
 	local := s.sock.local
 	var out []netip.AddrPort

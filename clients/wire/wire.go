@@ -18,6 +18,12 @@ type LoginReply struct {
 	Expires   state.Millis `json:"expires,omitempty"`
 	NeedsTOTP bool         `json:"needs_totp,omitempty"`
 	Me        *Me          `json:"me,omitempty"`
+	Nodes     []NodeInfo   `json:"nodes,omitempty"` // to go to when this one dies, this one first
+}
+
+// TokenReply gives a page the token of its own session, so that it can go on at another node.
+type TokenReply struct {
+	Token string `json:"token"`
 }
 
 // Me is who is logged in and what it may do.
@@ -35,8 +41,39 @@ type SiteInfo struct {
 	Exercise string      `json:"exercise,omitempty"`
 	Version  string      `json:"version"`
 	Node     string      `json:"node"`
-	Nodes    []string    `json:"nodes"` // URLs to re-home to, own first
+	Nodes    []NodeInfo  `json:"nodes"` // to go to when this one dies, this one first
 	Trunks   []string    `json:"trunks,omitempty"`
+	// Incarnation tells histories apart: events of the same one go on at every node, under the same numbers.
+	Incarnation uint64 `json:"incarnation"`
+}
+
+// NodeInfo is a node of the site as a client must know it that may have to go there.
+type NodeInfo struct {
+	Node  string   `json:"node,omitempty"`
+	URL   string   `json:"url"`             // https://host:port
+	Media []string `json:"media,omitempty"` // host:port of its voice to and from browsers
+}
+
+// NodeState is how a node of the site is, as the node that is asked knows it.
+type NodeState struct {
+	Node      string       `json:"node"`
+	URL       string       `json:"url,omitempty"`
+	Media     []string     `json:"media,omitempty"`
+	Address   string       `json:"address,omitempty"` // of its node port
+	Role      string       `json:"role,omitempty"`    // joining, learner, voter, removed; absent for a site of one node
+	Wish      string       `json:"wish,omitempty"`    // drain, remove
+	Why       string       `json:"why,omitempty"`     // why it does not vote
+	State     string       `json:"state"`             // serving, behind, island, faulty, unreachable, joining, draining, removed
+	Here      bool         `json:"here,omitempty"`    // the node that answers
+	Leader    bool         `json:"leader,omitempty"`
+	Reachable bool         `json:"reachable"`        // by the node that answers
+	Via       string       `json:"via,omitempty"`    // reached by this third node, since the path between the two is cut
+	Since     state.Millis `json:"since,omitempty"`  // when it joined
+	Heard     state.Millis `json:"heard,omitempty"`  // when it last told how it is
+	Lag       *uint64      `json:"lag,omitempty"`    // log entries that it has still to apply
+	Held      int          `json:"held,omitempty"`   // messages accepted there without a quorum
+	Fault     string       `json:"fault,omitempty"`  // why it cannot write
+	Status    *Status      `json:"status,omitempty"` // as it told last
 }
 
 // MessagePage is the answer of GET /messages.
@@ -119,7 +156,8 @@ type CallInfo struct {
 type Presence struct {
 	Unit   fusion.Number `json:"unit"`
 	Online bool          `json:"online"`
-	Via    string        `json:"via,omitempty"` // console, phone
+	Via    string        `json:"via,omitempty"`  // console, phone
+	Node   string        `json:"node,omitempty"` // the other node where it is; absent: at this one
 	Since  state.Millis  `json:"since"`
 }
 
@@ -140,4 +178,5 @@ type Status struct {
 	Talking    int          `json:"talking"` // groups with a talker now
 	RSS        int64        `json:"rss"`
 	ClockError int64        `json:"clock_error_ms"`
+	Nodes      []NodeInfo   `json:"nodes,omitempty"` // to go to when this one dies, this one first
 }

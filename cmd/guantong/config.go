@@ -15,6 +15,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/guantong-net/guantong/cluster/floating"
 	"github.com/guantong-net/guantong/fusion"
 	"github.com/guantong-net/guantong/fusion/trust"
 )
@@ -51,10 +52,12 @@ type nodesConfig struct {
 	Announce  string   `yaml:"announce"`
 	SlowDisk  duration `yaml:"slow_disk"`
 	FilesRate size     `yaml:"files_rate"`
+	Floating  string   `yaml:"floating"`
 }
 
 type consoleConfig struct {
 	Listen      string   `yaml:"listen"`
+	Announce    string   `yaml:"announce"`
 	Names       []string `yaml:"names"`
 	Certificate string   `yaml:"certificate"`
 	Key         string   `yaml:"key"`
@@ -213,7 +216,7 @@ func (c config) check() error {
 		}
 	}
 	addresses := map[string]string{
-		"nodes.listen": c.Nodes.Listen, "nodes.announce": c.Nodes.Announce, "console.listen": c.Console.Listen, "media.listen": c.Media.Listen, "telephone.udp": c.Telephone.UDP,
+		"nodes.listen": c.Nodes.Listen, "nodes.announce": c.Nodes.Announce, "console.listen": c.Console.Listen, "console.announce": c.Console.Announce, "media.listen": c.Media.Listen, "telephone.udp": c.Telephone.UDP,
 		"telephone.tcp": c.Telephone.TCP, "telephone.tls": c.Telephone.TLS, "profile": c.Profile,
 	}
 	for key, v := range addresses {
@@ -223,6 +226,9 @@ func (c config) check() error {
 	}
 	if (c.Console.Certificate == "") != (c.Console.Key == "") {
 		bad("console: certificate and key belong together")
+	}
+	if _, err := floating.Parse(c.Nodes.Floating); c.Nodes.Floating != "" && err != nil {
+		bad("nodes.floating: %w", err)
 	}
 	if err := trust.CheckNodeID(c.Node); c.Nodes.Listen != "" && err != nil {
 		bad("node: %q: %w", c.Node, err)

@@ -20,6 +20,7 @@ import (
 	"github.com/guantong-net/guantong/cluster"
 	"github.com/guantong-net/guantong/fusion"
 	"github.com/guantong-net/guantong/fusion/alerting"
+	"github.com/guantong-net/guantong/fusion/board"
 	"github.com/guantong-net/guantong/fusion/command"
 	"github.com/guantong-net/guantong/fusion/identity"
 	"github.com/guantong-net/guantong/fusion/state"
@@ -52,10 +53,11 @@ func (s *server) openConsole(ctx context.Context) error {
 	sessions := identity.NewSessions(identity.SessionConfig{Now: time.Now, Rand: rand.Reader})
 	c.sessions = &sessionKeeper{sessions: sessions, file: filepath.Join(s.cfg.Data, "keys", "sessions.json"), log: s.log}
 	c.sessions.restore()
+	board.ShareSessions(sessions, s.topics(), s.log)
 	c.api, err = api.New(cfg, api.Deps{
 		Record: recordPlane{s.node}, Talks: s.talks, Desk: deskCalls{s}, Media: browsers{s.media}, Files: s.library(), Journal: s.recorder, FloorLog: s.floorLog,
 		Hasher: s.hasher, Sessions: sessions, Throttle: identity.NewThrottle(identity.ThrottleConfig{Now: time.Now}),
-		Presence: s.presence, Stamp: s.stamp, Status: s.status, Ready: s.ready, Console: pages, Metrics: s.metrics(), NewID: newID, Rand: rand.Reader, Now: time.Now, Log: s.log,
+		Presence: s.presence, Stamp: s.stamp, Status: s.status, Nodes: s.told.nodes, Ready: s.ready, Console: pages, Metrics: s.metrics(), NewID: newID, Rand: rand.Reader, Now: time.Now, Log: s.log,
 	})
 	if err != nil {
 		return err

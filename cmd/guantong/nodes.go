@@ -238,18 +238,29 @@ func (s *server) serveNodes(ctx context.Context) error {
 func (s *server) serveNewcomers(ctx context.Context) error {
 	r := &member.Registrar{
 		Authority: s.authority, Site: func() (state.Site, error) { return siteOf(s.node) }, Began: s.howItBegan, Now: time.Now, Log: s.log, Note: s.noteNewcomer,
-		Known: func(hash []byte) (known bool, err error) {
-			err = s.node.View(func(v *state.View) error {
-				known, err = v.TokenKnown(hash)
-				return err
-			})
-			return known, err
-		},
+		Known: s.tokenKnown,
 		Use: func(ctx context.Context, u state.TokenUse, from string) error {
 			return s.proposeFor(ctx, command.TokenUse, "system", from, u)
 		},
 	}
 	return r.Serve(ctx, s.port.join)
+}
+
+// tokenLate is how long a token that the leader has taken may be on its way to this node.
+const tokenLate = 2 * time.Second
+
+// tokenKnown looks for a token. The one who was just given it may be faster than the record's way to this node.
+func (s *server) tokenKnown(hash []byte) (known bool, err error) {
+	for began := time.Now(); ; {
+		err = s.node.View(func(v *state.View) error {
+			known, err = v.TokenKnown(hash)
+			return err
+		})
+		if err != nil || known || s.node.Leads() || time.Since(began) > tokenLate {
+			return known, err
+		}
+		<-time.After(tokenLate / 20)
+	}
 }
 
 func (s *server) noteNewcomer(ctx context.Context, node, from, reason string) {

@@ -59,6 +59,7 @@ type server struct {
 	voice     *voice.Switch
 	talks     *talk.Exchange
 	link      *live.Link // nil: no other nodes
+	told      *siteBoard
 	talkTopic *live.Topic
 	board     *desk.Switchboard
 	phones    *telephone.Server
@@ -85,6 +86,7 @@ func newServer(ctx context.Context, c config, invited string, log *slog.Logger, 
 		{"journal", s.openJournal},
 		{"voice", s.openVoice},
 		{"link", s.openLive},
+		{"board", s.openBoard},
 		{"telephone", s.openTelephone},
 		{"media", s.openMedia},
 		{"console", s.openConsole},
@@ -231,7 +233,7 @@ func (s *server) propose(ctx context.Context, t command.Type, id fusion.ID, payl
 
 func (s *server) openVoice(context.Context) error {
 	s.presence = presence.New(time.Now)
-	s.directory = &directory{records: s.node, cfg: s.cfg, online: func(n fusion.Number) bool { return s.presence.Of(n).Online }}
+	s.directory = &directory{records: s.node, cfg: s.cfg, online: func(n fusion.Number) bool { return s.presence.Here(n, "console") }}
 	if err := s.directory.refresh(); err != nil {
 		return err
 	}
@@ -285,7 +287,7 @@ func (s *server) openTelephone(context.Context) (err error) {
 		c.Trunks = append(c.Trunks, trunk)
 	}
 	s.phones, err = telephone.New(c, telephone.Deps{
-		Accounts: accounts{s.directory}, Incoming: s.board, Events: s.board, Log: s.log, Rand: rand.Reader,
+		Accounts: accounts{s.directory}, Incoming: s.board, Events: s.board, Log: s.log, Rand: rand.Reader, Told: s.told.registered, Elsewhere: s.told.elsewhere,
 	})
 	return err
 }
@@ -339,6 +341,10 @@ func (s *server) run(ctx context.Context) error {
 	speech := parts{"telephone": s.phones.Run, "media": s.media.Run}
 	if s.link != nil {
 		speech["link"] = s.link.Run
+	}
+	speech["board"] = s.told.Run
+	if s.cfg.Nodes.Floating != "" {
+		speech["floating address"] = s.float
 	}
 	return runStages(ctx,
 		stage{parts: parts{"console": s.api.Run, "follow": s.follow, "profiles": s.profiles.Run, "control": s.control.Run}, after: s.hangUp},

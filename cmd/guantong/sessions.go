@@ -40,7 +40,7 @@ func (k *sessionKeeper) restore() {
 		k.log.Warn("sessions are lost: everybody logs in again", "error", err)
 		return
 	}
-	k.sessions.Restore(list)
+	k.sessions.Merge(list)
 }
 
 func (k *sessionKeeper) save() error {

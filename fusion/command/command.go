@@ -71,4 +71,5 @@ const (
 	SiteRecover  Type = 58 // state.Recovery: a new incarnation, whose only node this one is
 	VersionRaise Type = 59 // state.VersionChange: every node knows the commands up to this cluster version
 	Batch        Type = 60 // state.BatchChange: several commands as one, all or nothing
+	NodeAnnounce Type = 61 // state.NodeAddresses: where clients reach a node
 )

@@ -46,6 +46,7 @@ type Session struct {
 	Expires time.Time // at the latest
 
 	seen time.Time // guarded by Sessions
+	told time.Time // the last time of use that other nodes were told
 	key  [32]byte
 	done chan struct{}
 	why  string
@@ -64,18 +65,21 @@ func (s *Session) Why() string {
 	}
 }
 
-// Sessions holds the sessions of one node, in memory; Save and Restore carry them over a restart.
+// Sessions holds the sessions of the site as one node knows them, in memory. Save and Merge carry them over a restart and between nodes;
+// Share has others told of changes.
 type Sessions struct {
-	cfg SessionConfig
-	mu  sync.Mutex
-	all map[[32]byte]*Session
+	cfg   SessionConfig
+	mu    sync.Mutex
+	all   map[[32]byte]*Session
+	ended map[[32]byte]ended // that were ended on purpose, so that they do not come back with old data
 
+	tell    func([]Saved)
 	changes uint64
 }
 
 // NewSessions makes an empty set.
 func NewSessions(cfg SessionConfig) *Sessions {
-	return &Sessions{cfg: cfg.withDefaults(), all: make(map[[32]byte]*Session)}
+	return &Sessions{cfg: cfg.withDefaults(), all: make(map[[32]byte]*Session), ended: make(map[[32]byte]ended), tell: func([]Saved) {}}
 }
 
 // Open begins a session and gives its token: 256 random bits, of which only the hash is kept.
@@ -86,7 +90,7 @@ func (x *Sessions) Open(user string, epoch uint64, source string) (token string,
 	}
 	token = base64.RawURLEncoding.EncodeToString(raw[:])
 	now := x.cfg.Now()
-	s = &Session{User: user, Epoch: epoch, Source: source, Created: now, Expires: now.Add(x.cfg.Absolute), seen: now,
+	s = &Session{User: user, Epoch: epoch, Source: source, Created: now, Expires: now.Add(x.cfg.Absolute), seen: now, told: now,
 		key: sha256.Sum256([]byte(token)), done: make(chan struct{})}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -95,7 +99,7 @@ func (x *Sessions) Open(user string, epoch uint64, source string) (token string,
 		return "", nil, fusion.E(fusion.Busy, "too_many_sessions", "this node has %d sessions", len(x.all))
 	}
 	x.all[s.key] = s
-	x.changes++
+	x.changed(s)
 	return token, s, nil
 }
 
@@ -113,7 +117,7 @@ func (x *Sessions) makeRoom(user string) {
 		}
 	}
 	if n >= x.cfg.PerUser {
-		x.end(oldest, "expired")
+		x.endFor(oldest, anyEpoch, "expired")
 	}
 }
 
@@ -132,10 +136,10 @@ func (x *Sessions) Find(token string) (*Session, bool) {
 		return nil, false
 	}
 	if x.over(s, now) {
-		x.end(s, "expired")
+		x.forget(s, "expired")
 		return nil, false
 	}
-	s.seen = now
+	x.use(s, now)
 	return s, true
 }
 
@@ -145,24 +149,51 @@ func (x *Sessions) Touch(s *Session) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.over(s, now) {
-		x.end(s, "expired")
+		x.forget(s, "expired")
 		return
 	}
+	x.use(s, now)
+}
+
+// tellUse is how far behind other nodes may be about when a session was used last.
+const tellUse = time.Minute
+
+func (x *Sessions) use(s *Session, now time.Time) {
 	s.seen = now
+	if x.all[s.key] == s && now.Sub(s.told) >= tellUse {
+		s.told = now
+		x.tell([]Saved{s.saved()})
+	}
+}
+
+// changed notes and tells that a session has begun or was renewed.
+func (x *Sessions) changed(s *Session) {
+	x.changes++
+	s.told = s.seen
+	x.tell([]Saved{s.saved()})
 }
 
 func (x *Sessions) over(s *Session, now time.Time) bool {
 	return !now.Before(s.Expires) || now.Sub(s.seen) >= x.cfg.Idle
 }
 
-// End ends one session.
+// End ends one session, at every node and for good.
 func (x *Sessions) End(s *Session, why string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.end(s, why)
+	x.endFor(s, anyEpoch, why)
 }
 
-func (x *Sessions) end(s *Session, why string) {
+// Forget ends a session at this node, by what this node alone may know: another one that knows better tells of it again.
+func (x *Sessions) Forget(s *Session, why string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.forget(s, why)
+}
+
+// forget closes a session without a word to others. Time is judged by every node for itself: one with a wrong clock must not end
+// the sessions of all.
+func (x *Sessions) forget(s *Session, why string) {
 	if x.all[s.key] != s {
 		return
 	}
@@ -172,18 +203,29 @@ func (x *Sessions) end(s *Session, why string) {
 	close(s.done)
 }
 
-// EndUser ends the sessions of a user that began before an epoch. Disabled users are given the highest one.
+// EndUser ends the sessions of a user that began before an epoch, at every node. Disabled users are given the highest one.
 func (x *Sessions) EndUser(user string, epoch uint64, why string) int {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	n := 0
 	for _, s := range x.all {
 		if s.User == user && s.Epoch < epoch {
-			x.end(s, why)
+			x.endFor(s, epoch, why)
 			n++
 		}
 	}
 	return n
+}
+
+// ForgetUser forgets the sessions of a user whom this node does not know.
+func (x *Sessions) ForgetUser(user, why string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, s := range x.all {
+		if s.User == user {
+			x.forget(s, why)
+		}
+	}
 }
 
 // Renew lets one session of a user live on in a new epoch: the one in which it changed its own password.
@@ -191,7 +233,9 @@ func (x *Sessions) Renew(s *Session, epoch uint64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	s.Epoch = max(s.Epoch, epoch)
-	x.changes++
+	if x.all[s.key] == s {
+		x.changed(s)
+	}
 }
 
 // EpochOf reads the epoch that a session is in now.
@@ -223,9 +267,10 @@ func (x *Sessions) Sweep() {
 	defer x.mu.Unlock()
 	for _, s := range x.all {
 		if x.over(s, now) {
-			x.end(s, "expired")
+			x.forget(s, "expired")
 		}
 	}
+	x.sweepEnded(now)
 }
 
 // Len counts the sessions.

@@ -220,6 +220,7 @@ func (m *Machine) table() map[command.Type]handler {
 		command.TokenUse:        on((*change).useToken),
 		command.SiteRecover:     on((*change).recoverSite),
 		command.VersionRaise:    on((*change).raiseVersion),
+		command.NodeAnnounce:    on((*change).announceNode),
 		command.Batch:           {run: on(m.batch).run, check: m.checkBatch},
 	}
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"crypto/sha256"
 	"slices"
+	"strings"
 
 	"github.com/guantong-net/guantong/fusion"
 )
@@ -35,9 +36,18 @@ type Node struct {
 	Address  string   `json:"address"` // host:port of the node port
 	Role     NodeRole `json:"role"`
 	Wish     NodeWish `json:"wish,omitempty"`
-	Key      string   `json:"key,omitempty"` // SHA-256 of its public key in hexadecimal; empty for the first node
-	Since    Millis   `json:"since"`         // when it joined
+	Key      string   `json:"key,omitempty"`     // SHA-256 of its public key in hexadecimal; empty for the first node
+	Since    Millis   `json:"since"`             // when it joined
+	Console  string   `json:"console,omitempty"` // where clients reach it: "https://host:port"; as it announced
+	Media    []string `json:"media,omitempty"`   // host:port of its voice to and from browsers
 	Revision uint64   `json:"revision"`
+}
+
+// NodeAddresses is where clients reach a node, as it says itself.
+type NodeAddresses struct {
+	Node    string   `json:"node"`
+	Console string   `json:"console"`
+	Media   []string `json:"media,omitempty"`
 }
 
 // JoinToken lets one node join. The token itself is known to the operator only.
@@ -66,6 +76,7 @@ const (
 	maxTokens        = 64                   // that are remembered
 	tokenKept Millis = 7 * 24 * 3600 * 1000 // after its end, so that who comes late learns why
 	maxNodes         = 16
+	maxMedia         = 8
 )
 
 // addToken remembers a token, and forgets those that are long over.
@@ -138,7 +149,7 @@ func (c *change) useToken(u TokenUse) error {
 	return c.saveNode(Node{ID: u.Node, Address: u.Address, Key: u.Key, Role: NodeJoining, Since: c.at()})
 }
 
-// setNode records what Raft's configuration made of a node. Its wish and its key stay, its role and address are the leader's to say.
+// setNode records what Raft's configuration made of a node. What others said of it stays, its role and address are the leader's to say.
 func (c *change) setNode(n Node) error {
 	c.target = n.ID
 	if err := checkNode(n.ID, n.Address); err != nil {
@@ -154,7 +165,7 @@ func (c *change) setNode(n Node) error {
 	if err := checkRevision(there, old.Revision, n.Revision, "node"); err != nil {
 		return err
 	}
-	n.Since, n.Key, n.Wish = old.Since, old.Key, old.Wish
+	n.Since, n.Key, n.Wish, n.Console, n.Media = old.Since, old.Key, old.Wish, old.Console, old.Media
 	if !there {
 		n.Since = c.at()
 	}
@@ -190,6 +201,43 @@ func (c *change) wishNode(w NodeWishChange) error {
 	}
 	node.Wish = w.Wish
 	return c.saveNode(node)
+}
+
+// announceNode notes where clients reach a node. What has not changed is no event.
+func (c *change) announceNode(a NodeAddresses) error {
+	c.target = a.Node
+	if err := checkConsole(a.Console); err != nil {
+		return err
+	}
+	if len(a.Media) > maxMedia {
+		return bad("bad_address", "a node has at most %d media addresses", maxMedia)
+	}
+	for _, m := range a.Media {
+		if err := checkName("media address", m); err != nil {
+			return err
+		}
+	}
+	n, there, err := load[Node](c, tNode.named(a.Node))
+	if err != nil {
+		return err
+	}
+	if !there || n.Role == NodeRemoved {
+		return missing("node_unknown", "no node %q in the site", a.Node)
+	}
+	if n.Console == a.Console && slices.Equal(n.Media, a.Media) {
+		return nil
+	}
+	n.Console, n.Media = a.Console, a.Media
+	return c.saveNode(n)
+}
+
+// checkConsole holds an origin against the form that browsers give it: pages may call there, so nothing else may get in.
+func checkConsole(origin string) error {
+	host, ok := strings.CutPrefix(origin, "https://")
+	if !ok || host == "" || len(host) > 128 || strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789.-_:[]") != "" {
+		return bad("bad_address", "a console's address is https://host:port, in small letters")
+	}
+	return nil
 }
 
 func (c *change) saveNode(n Node) error {

@@ -53,3 +53,23 @@ func TestTheLastNodeThatServesStays(t *testing.T) {
 		t.Errorf("a rebuilt node comes back as %+v", n)
 	}
 }
+
+func TestANodeSaysWhereClientsReachIt(t *testing.T) {
+	s := furnished(t)
+	at := state.NodeAddresses{Node: "node-1", Console: "https://10.0.0.1:8443", Media: []string{"10.0.0.1:8443"}}
+	s.refused("node_unknown", command.NodeAnnounce, at)
+	s.do(command.NodeSet, state.Node{ID: "node-1", Address: "a:7400", Role: state.NodeVoter})
+	s.do(command.NodeAnnounce, at)
+	n := must[state.Node](t)(s.view().Node("node-1"))
+	s.do(command.NodeAnnounce, at)
+	if again := must[state.Node](t)(s.view().Node("node-1")); again.Console != at.Console || again.Revision != n.Revision {
+		t.Errorf("%+v after %+v", again, n)
+	}
+	s.do(command.NodeSet, state.Node{ID: "node-1", Address: "a:7400", Role: state.NodeVoter, Revision: n.Revision})
+	if n := must[state.Node](t)(s.view().Node("node-1")); n.Console != at.Console || len(n.Media) != 1 {
+		t.Errorf("the leader forgot where clients reach it: %+v", n)
+	}
+	for _, bad := range []string{"", "https://", "http://10.0.0.1", "https://a/b", "https://a;script-src", "https://A", "https://a b", "javascript:1"} {
+		s.refused("bad_address", command.NodeAnnounce, state.NodeAddresses{Node: "node-1", Console: bad})
+	}
+}

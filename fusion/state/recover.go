@@ -86,7 +86,7 @@ func (c *change) dismissNodes(r Recovery) error {
 		} else if n.Wish = WishServe; r.Kind == Restored {
 			n.Key = ""
 		}
-		if n == was {
+		if n.Role == was.Role && n.Wish == was.Wish && n.Key == was.Key {
 			continue
 		}
 		if err := c.saveNode(n); err != nil {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -29,11 +30,12 @@ var consoleTap string
 
 // ChromiumConfig says how a browser is started.
 type ChromiumConfig struct {
-	Dir        string            // where its profile and its microphone's file go; made anew for each
-	Microphone speech.Sound      // played in a loop from the moment that a page opens the microphone
-	Trust      *x509.Certificate // the server certificate whose key is trusted, so that the page is a secure context
-	Width      int               // default 1366
-	Height     int               // default 768
+	Dir        string              // where its profile and its microphone's file go; made anew for each
+	Microphone speech.Sound        // played in a loop from the moment that a page opens the microphone
+	Trust      *x509.Certificate   // the server certificate whose key is trusted, so that the page is a secure context
+	TrustAlso  []*x509.Certificate // of the site's other nodes
+	Width      int                 // default 1366
+	Height     int                 // default 768
 }
 
 // Chromium is one browser with one page.
@@ -86,9 +88,15 @@ func flags(c ChromiumConfig, wav string) []chromedp.ExecAllocatorOption {
 	} {
 		out = append(out, chromedp.Flag(name, value))
 	}
-	if c.Trust != nil {
-		pin := sha256.Sum256(c.Trust.RawSubjectPublicKeyInfo)
-		out = append(out, chromedp.Flag("ignore-certificate-errors-spki-list", base64.StdEncoding.EncodeToString(pin[:])))
+	var pins []string
+	for _, cert := range append([]*x509.Certificate{c.Trust}, c.TrustAlso...) {
+		if cert != nil {
+			pin := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
+			pins = append(pins, base64.StdEncoding.EncodeToString(pin[:]))
+		}
+	}
+	if len(pins) > 0 {
+		out = append(out, chromedp.Flag("ignore-certificate-errors-spki-list", strings.Join(pins, ",")))
 	}
 	return out
 }

@@ -37,7 +37,7 @@ func (s *Server) dialUnit(to desk.Target) (desk.Line, error) {
 	if !ok {
 		return nil, fusion.E(fusion.NotFound, "extension_unknown", "")
 	}
-	contacts := s.registrar.contacts(to.Unit, s.now())
+	contacts := s.contacts(to.Unit)
 	if len(contacts) == 0 {
 		return nil, fusion.E(fusion.CutOff, "not_registered", "")
 	}
@@ -45,7 +45,7 @@ func (s *Server) dialUnit(to desk.Target) (desk.Line, error) {
 	for _, b := range contacts {
 		host := hostOf(s.localAddr(b.flow.Addr()))
 		branches = append(branches, branch{
-			target: b.contact, transport: b.transport, dest: b.flow, user: to.From,
+			target: b.contact, transport: b.transport, dest: b.flow, user: to.From, patience: b.patience,
 			from: party{"", sip.Uri{Scheme: "sip", User: to.From, Host: host}},
 			to:   party{"", sip.Uri{Scheme: "sip", User: acc.User, Host: host}},
 		})

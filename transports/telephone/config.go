@@ -109,6 +109,20 @@ type Deps struct {
 	Now      func() time.Time                                             // default time.Now
 	Rand     io.Reader                                                    // cryptographic randomness; nil is an error
 	Resolve  func(ctx context.Context, host string) ([]netip.Addr, error) // for trunks; nil: addresses only
+
+	// Told is called with all contacts that an extension has here now, whenever they change, in order; it must not block, nor call the
+	// gateway. Elsewhere gives those that it has at other nodes. Both may be nil.
+	Told      func(unit fusion.Number, contacts []Contact)
+	Elsewhere func(unit fusion.Number) []Contact
+}
+
+// Contact is where an extension is registered, as the nodes of a site tell one another.
+type Contact struct {
+	Key       string         `json:"key"`       // tells telephones apart, wherever they register
+	URI       string         `json:"uri"`       // as the telephone gave it
+	Transport string         `json:"transport"` // UDP, TCP, TLS
+	Flow      netip.AddrPort `json:"flow"`      // where it registered from
+	Expires   time.Time      `json:"expires"`
 }
 
 func def[T comparable](v *T, d T) {

@@ -12,6 +12,6 @@
 //   - SRTP keys travel over TLS only. Secrets are never logged.
 //   - A peer that is gone is cleared away by its failure to answer; silence alone ends no call.
 //
-// Registrations and calls are in memory only. The package decides nothing about routing: desk.Incoming does. It may be imported by
+// Registrations and calls are in memory only; registrations are told to the site's other nodes (Deps.Told, Elsewhere). The package decides nothing about routing: desk.Incoming does. It may be imported by
 // cmd and tests only.
 package telephone

@@ -251,6 +251,11 @@ func rtpRange(n uint16) (low, high uint16) {
 // serve runs a server until the test ends.
 func serve(t testing.TB, cfg Config, acc Accounts, in desk.Incoming, ev desk.LineEvents) *Server {
 	t.Helper()
+	return serveWith(t, cfg, Deps{Accounts: acc, Incoming: in, Events: ev})
+}
+
+func serveWith(t testing.TB, cfg Config, deps Deps) *Server {
+	t.Helper()
 	if cfg.RTPLow == 0 {
 		cfg.RTPLow, cfg.RTPHigh = rtpRange(40)
 	}
@@ -258,10 +263,8 @@ func serve(t testing.TB, cfg Config, acc Accounts, in desk.Incoming, ev desk.Lin
 	if os.Getenv("TELEPHONE_DEBUG") != "" {
 		level = slog.LevelDebug
 	}
-	s, err := New(cfg, Deps{
-		Accounts: acc, Incoming: in, Events: ev, Rand: rand.Reader,
-		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
-	})
+	deps.Rand, deps.Log = rand.Reader, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	s, err := New(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}

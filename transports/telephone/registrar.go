@@ -20,6 +20,7 @@ type registrar struct {
 	duty     map[netip.Addr]int // addresses that duty telephones are registered from
 	isDuty   func(fusion.Number) bool
 	guard    *guard
+	told     func(fusion.Number, []Contact) // called with the lock held
 }
 
 // binding is one contact of an extension. What is sent to it goes along the flow that it registered by (RFC 5626).
@@ -32,6 +33,7 @@ type binding struct {
 	callID    string
 	cseq      uint32
 	expires   time.Time
+	patience  time.Duration // with the first answer; 0: any
 }
 
 func newRegistrar(g *guard, duty []fusion.Number) *registrar {
@@ -69,6 +71,7 @@ func (r *registrar) add(b *binding, maxContacts, maxUnits int) error {
 		list = list[1:]
 	}
 	r.bindings[b.unit] = append(list, b)
+	r.tell(b.unit)
 	r.guard.hold(b.flow)
 	if r.isDuty(b.unit) {
 		r.duty[b.flow.Addr()]++
@@ -98,12 +101,28 @@ func (r *registrar) removeIf(match func(*binding) bool) {
 			}
 			return false
 		})
+		if len(kept) == len(list) {
+			continue
+		}
 		if len(kept) == 0 {
 			delete(r.bindings, unit)
 		} else {
 			r.bindings[unit] = kept
 		}
+		r.tell(unit)
 	}
+}
+
+// tell says what an extension has now. The lock is held.
+func (r *registrar) tell(unit fusion.Number) {
+	if r.told == nil {
+		return
+	}
+	list := make([]Contact, 0, len(r.bindings[unit]))
+	for _, b := range r.bindings[unit] {
+		list = append(list, Contact{Key: b.key, URI: b.contact.String(), Transport: b.transport, Flow: b.flow, Expires: b.expires})
+	}
+	r.told(unit, list)
 }
 
 func (r *registrar) flowClosed(src netip.AddrPort) {
@@ -199,11 +218,14 @@ func (s *Server) bind(acc Account, c *sip.ContactHeader, req *sip.Request) (code
 	return 0, ""
 }
 
+// flowMark parts a telephone's instance from the flow by which it registered.
+const flowMark = "/"
+
 // contactKey tells contacts apart: by instance where there is one (RFC 5626 §4.1), else by URI.
 func contactKey(c *sip.ContactHeader) string {
 	if id, ok := c.Params.Get("+sip.instance"); ok && len(id) <= 128 {
 		reg, _ := c.Params.Get("reg-id")
-		return id + "/" + reg
+		return id + flowMark + reg
 	}
 	return fmt.Sprintf("%s@%s:%d", c.Address.User, c.Address.Host, c.Address.Port)
 }

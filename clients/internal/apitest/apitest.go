@@ -95,8 +95,15 @@ type House struct {
 	Files  *files.Store
 	URL    string // of the server
 	Client *http.Client
-	clock  sync.Mutex
-	at     int64
+
+	Sessions *identity.Sessions
+	Presence *presence.Board
+	name     string
+	site     *site
+	net      *network
+	stop     func()
+	clock    sync.Mutex
+	at       int64
 }
 
 // Options change what House does.
@@ -104,6 +111,7 @@ type Options struct {
 	Config api.Config
 	Media  api.Media
 	Now    func() time.Time
+	Beside *House // be another node of the same site
 }
 
 // New starts a server. It ends with the test.
@@ -115,7 +123,7 @@ func New(t testing.TB, opt Options) *House {
 	if opt.Media == nil {
 		opt.Media = NoMedia{}
 	}
-	h := &House{T: t, Record: NewRecord(), at: time.Now().UnixMilli()}
+	h := &House{T: t, Record: NewRecord(), at: time.Now().UnixMilli(), site: &site{}}
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	var err error
 	if h.Files, err = files.Open(files.Config{Dir: t.TempDir(), Now: opt.Now, Rand: rand.Reader}); err != nil {
@@ -125,16 +133,22 @@ func New(t testing.TB, opt Options) *House {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Talks = talk.New(talk.Deps{Switch: voice.New(voice.Config{}, voice.Deps{}), Recorder: noRecorder{}, Groups: h.group, Exercise: func() string { return "" },
-		NewID: NewID, Note: func(talk.FloorEvent) {}, Epoch: 1, Log: log})
-	h.furnish(hasher)
+	h.Sessions = identity.NewSessions(identity.SessionConfig{Now: opt.Now, Rand: rand.Reader})
+	h.Presence = presence.New(opt.Now)
+	if opt.Beside == nil {
+		h.Talks = talk.New(talk.Deps{Switch: voice.New(voice.Config{}, voice.Deps{}), Recorder: noRecorder{}, Groups: h.group, Exercise: func() string { return "" },
+			NewID: NewID, Note: func(talk.FloorEvent) {}, Epoch: 1, Log: log})
+		h.furnish(hasher)
+	} else {
+		h.Record, h.Talks, h.site = opt.Beside.Record, opt.Beside.Talks, opt.Beside.site
+	}
 	cfg := opt.Config
-	if cfg.Node == "" {
-		cfg.Node, cfg.Version = "n1", "test"
+	if h.name = h.site.add(h); cfg.Node == "" {
+		cfg.Node, cfg.Version = h.name, "test"
 	}
 	h.API, err = api.New(cfg, api.Deps{Record: h.Record, Talks: h.Talks, Media: opt.Media, Files: h.Files, Hasher: hasher,
-		Sessions: identity.NewSessions(identity.SessionConfig{Now: opt.Now, Rand: rand.Reader}), Throttle: identity.NewThrottle(identity.ThrottleConfig{Now: opt.Now}),
-		Presence: presence.New(opt.Now), Stamp: h.stamp, Status: func() wire.Status { return wire.Status{Leader: true, Quorum: true} }, Ready: func() error { return nil },
+		Sessions: h.Sessions, Nodes: func() []wire.NodeState { return h.site.nodes(h) }, Throttle: identity.NewThrottle(identity.ThrottleConfig{Now: opt.Now}),
+		Presence: h.Presence, Stamp: h.stamp, Status: func() wire.Status { return wire.Status{Leader: true, Quorum: true} }, Ready: func() error { return nil },
 		Metrics: prometheus.NewRegistry(), NewID: NewID, Rand: rand.Reader, Now: opt.Now, Log: log})
 	if err != nil {
 		t.Fatal(err)
@@ -148,10 +162,13 @@ func (h *House) serve() {
 	over := make(chan error, 1)
 	go func() { over <- h.API.Run(ctx) }()
 	srv := httptest.NewUnstartedServer(h.API.Handler())
+	h.net = &network{Listener: srv.Listener, conns: make(map[*line]bool)}
+	srv.Listener = h.net
 	srv.TLS = &tls.Config{MinVersion: tls.VersionTLS13}
 	srv.StartTLS()
 	h.URL, h.Client = srv.URL, srv.Client()
-	h.T.Cleanup(func() {
+	h.stop = sync.OnceFunc(func() {
+		h.net.kill()
 		cancel()
 		if err := <-over; err != nil {
 			h.T.Error(err)
@@ -159,6 +176,8 @@ func (h *House) serve() {
 		srv.CloseClientConnections()
 		srv.Close()
 	})
+	h.T.Cleanup(h.stop)
+	h.site.joined()
 }
 
 // NewID makes a random ID.

@@ -6,6 +6,7 @@ import { remembered, useSettings } from '../ui/settings'
 import { useVoice } from '../voice/store'
 import type { Hearing } from '../voice/slots'
 import { newID } from '../wire/id'
+import { nodes } from '../wire/nodes'
 import type { Indication, Num, Precedence, Talk, TalkState } from '../wire/types'
 import type { Effect, PttState, TalkAnswer } from './machine'
 import { Ptt } from './machine'
@@ -15,6 +16,8 @@ import { Held } from './keys'
 export interface Use extends Hearing { listen: boolean; selected: boolean }
 /** How long the microphone stays open after the key is up, so that the last syllable gets out. */
 export const TAIL_MS = 60
+/** After a move: how soon a request that was lost is made again. */
+const AGAIN_MS = 150
 
 /** The talks that this console hears and speaks in, and the press-to-talk key. */
 export const useFloor = defineStore('floor', () => {
@@ -96,21 +99,30 @@ export const useFloor = defineStore('floor', () => {
   function run(effects: Effect[]): void {
     for (const e of effects) {
       if (e.do === 'tone') voice.tones.sound(e.tone)
-      else if (e.do === 'press') sendPress(e.request, e.talks)
+      else if (e.do === 'press') sendPress(e.request, e.talks, e.resume)
       else if (e.do === 'release') { if (ptt.held) link.tell('release', { talks: e.talks }); else later(e.talks) }
-      else if (e.do === 'timer') { const request = ptt.request; setTimeout(() => run(ptt.expire(request)), e.ms) }
+      else if (e.do === 'timer') { const request = e.of ?? ptt.request; setTimeout(() => run(ptt.expire(request)), e.ms) }
       else setAir(e.on)
     }
     show()
   }
 
-  function sendPress(request: string, talks: Talk[]): void {
+  function sendPress(request: string, talks: Talk[], resume?: string): void {
     const emergency = talks.some((t) => emergencyTalks.has(t))
     // Without a precedence the group's own holds, which may be above routine.
     const above = precedence.value === 'routine' ? {} : { precedence: precedence.value }
-    link.ask('press', { talks, request, ...above, emergency, break_in: breakIn.value }).catch((err: { reason?: string }) => {
+    link.ask('press', { talks, request, ...above, emergency, ...(resume ? { resume } : { break_in: breakIn.value }) }).catch((err: { reason?: string }) => {
       for (const talk of talks) run(ptt.indicate({ talk, kind: 'denied', request, precedence: 'routine', hearing: 0, cause: err.reason ?? 'internal' }))
     })
+  }
+
+  /** Asks again at the new node when the request was lost with the arbiter that it was for. */
+  function insist(times: number): void {
+    setTimeout(() => {
+      if (!link.up || !ptt.held || ptt.state === 'granted' || ptt.state === 'denied') return
+      if (ptt.lostRequest) run(ptt.arrive(newID()))
+      if (times > 1) insist(times - 1)
+    }, AGAIN_MS)
   }
 
   function setAir(on: boolean): void {
@@ -162,8 +174,10 @@ export const useFloor = defineStore('floor', () => {
     refused.clear()
     for (const [talk, u] of Object.entries(uses)) if (u.listen) void join(talk)
     for (const talk of monitored) void join(talk, true)
+    run(ptt.arrive(newID())) // after the joins: they are carried out in order
+    insist(40)
   })
-  link.on('down', () => { states.clear(); run(ptt.lost('link_lost')) })
+  link.on('down', () => { states.clear(); run(nodes.others && nodes.token ? ptt.move() : ptt.lost('link_lost')) })
   link.on('talk', (m) => take((m.state ?? m) as unknown as TalkState))
   link.on('floor', (m) => {
     const ind = m as unknown as Indication

@@ -5,7 +5,7 @@ export default {
     close: '关闭', loading: '正在加载…', logout: '退出登录', cancel: '取消', remove: '移除', find: '输入名称或号码查找', search: '搜索', all: '全部', time: '时间', print: '打印',
     add: '新建', edit: '修改', save: '保存', delete: '删除', show: '查看', kind_unit: '人员', kind_group: '通话组', kind_position: '席位',
   },
-  nav: { label: '主菜单', dispatch: '调度', calls: '电话', messages: '消息', journal: '通信记录', positions: '值班', admin: '管理', audit: '审计' },
+  nav: { label: '主菜单', dispatch: '调度', calls: '电话', messages: '消息', journal: '通信记录', positions: '值班', admin: '管理', audit: '审计', nodes: '节点' },
   light: { link: '服务器', media: '语音', mic: '话筒', disk: '磁盘余 {n}%' },
   login: { user: '登录名', password: '密码', totp: '动态口令（6 位）', submit: '登录', busy: '正在登录…' },
   bye: {
@@ -79,6 +79,7 @@ export default {
     media_down: '语音通道没有接通：消息和电话列表可用，但听不到、也不能讲话。正在自动重试。', degraded_disk_low: '服务器磁盘空间不足，请通知运维。通信不受影响。', degraded_disk_reserve: '服务器磁盘已到保留线：新消息和录音会被拒绝，语音照常。请立即通知运维。', degraded_no_quorum: '本站点多数节点失联，独立运行：语音照常；消息先存在本节点，恢复后补齐。',
     degraded_clock_untrusted: '服务器时钟不可信：所示时间可能不准，请以值班钟为准。', degraded_recorder_failed: '录音失败：此刻的讲话没有录音。请通知运维，重要内容请同时笔录。', degraded_other: '系统降级：{what}', load_failed: '通话组等资料加载失败，列表可能不全。', mic_denied: '浏览器未允许使用话筒：您能听，不能讲。请点地址栏左侧图标，允许使用话筒。',
     mic_missing: '没有找到话筒：您能听，不能讲。请接上耳麦。', mic_lost: '话筒已断开：您能听，不能讲。请检查耳麦插头。', mic_busy: '话筒被其他程序占用：您能听，不能讲。请关闭占用话筒的程序。', autoplay: '浏览器拦住了声音：您现在听不到讲话和告警。', unplugged: '声音设备已拔出：{name}。声音可能已转到其他设备。',
+    moving: '节点 {node} 没有应答，正在转到其他节点。请继续，无需操作。', moved: '节点 {from} 失去联系，本席已转到节点 {to}。通话组、消息和正在进行的发话都已接上，无需操作。', do_nodes: '查看节点',
     do_unblock: '点此打开声音', do_mic: '重试话筒', do_reload: '重新加载', do_settings: '检查声音设置',
   },
   field: {
@@ -99,12 +100,21 @@ export default {
     too_many_cells: '列数过多', bad_number: '号码不对', number_twice: '号码重复', no_name: '缺姓名', hint: '可直接使用 Excel 另存的 CSV（UTF-8 或 GBK）。选择文件后先检查，确认无误再导入。', create: '新建', update: '修改', same: '无变化', error: '有错', change: '修改', refused_row: '有错', create_ok: '新建', skip: '跳过',
   },
   audit: { title: '审计日志', how: '日志为哈希链，可用 guantong audit verify 核验', from: '从序号', earlier: '更早', by: '操作人', action: '操作', target: '对象', result: '结果', source: '来源', detail: '说明', hash: '哈希', none: '没有审计记录' },
-  action: { user_secret: '修改密码', user_end_sessions: '强制下线', user_set: '设置用户', user_delete: '删除用户', group_set: '设置通话组', group_delete: '删除通话组', member_set: '设置成员', member_delete: '移出成员', unit_set: '设置人员', unit_delete: '删除人员', extension_set: '设置话机', extension_delete: '删除话机', position_set: '设置席位', position_delete: '删除席位', position_take: '就席、离席', patch_set: '派接', patch_part: '拆除派接', alert_acknowledge: '确认告警', alert_clear: '解除告警', object_keep: '长期保存', site_set: '站点与演练设置', node_set: '节点变更', node_wish: '节点调度指令', node_token: '签发节点入网令牌', node_join: '节点入网', audit_trim: '清理到期审计', refused: '拒绝操作', login: '登录', logout: '退出', replay: '回放', export: '导出', import: '批量导入', end_emergency: '结束紧急呼叫', break_in: '强插', force_clear: '强拆', monitor: '监听', call_place: '发起通话', call_answer: '接听', call_hang: '挂断', call_hold: '保持通话', call_resume: '恢复通话', call_pickup: '代接', call_dismiss: '移出通话组', call_transfer: '转接', call_admit: '电话接入通话组' },
+  action: { user_secret: '修改密码', user_end_sessions: '强制下线', user_set: '设置用户', user_delete: '删除用户', group_set: '设置通话组', group_delete: '删除通话组', member_set: '设置成员', member_delete: '移出成员', unit_set: '设置人员', unit_delete: '删除人员', extension_set: '设置话机', extension_delete: '删除话机', position_set: '设置席位', position_delete: '删除席位', position_take: '就席、离席', patch_set: '派接', patch_part: '拆除派接', alert_acknowledge: '确认告警', alert_clear: '解除告警', object_keep: '长期保存', site_recover: '恢复站点', site_version: '提升站点版本', site_set: '站点与演练设置', node_set: '节点变更', node_wish: '节点调度指令', node_token: '签发节点入网令牌', node_join: '节点入网', audit_trim: '清理到期审计', refused: '拒绝操作', login: '登录', logout: '退出', replay: '回放', export: '导出', import: '批量导入', end_emergency: '结束紧急呼叫', break_in: '强插', force_clear: '强拆', monitor: '监听', call_place: '发起通话', call_answer: '接听', call_hang: '挂断', call_hold: '保持通话', call_resume: '恢复通话', call_pickup: '代接', call_dismiss: '移出通话组', call_transfer: '转接', call_admit: '电话接入通话组' },
   fault: { bad_request: '请求有误', not_allowed: '没有权限', not_found: '没有找到', conflict: '内容已被他人改动，请刷新后再试', busy: '服务器繁忙，请稍后再试', cut_off: '连不上服务器', full: '服务器磁盘已满', broken: '系统出错' },
   reason: {
     login_busy: '登录繁忙，请稍候', login_throttled: '尝试过多，请稍候再登录', too_many_requests: '请求过多，请稍候', same_password: '新密码与旧密码相同', password_too_long: '密码过长', user_disabled: '此账号已停用', unit_revoked: '此人员或终端已注销', wrong_code: '动态口令不对', not_a_member: '您不是此组成员', right_missing: '您没有此项权限', not_yours: '不是您的席位或号码', group_patched: '有通话组已在别的派接中', patch_too_small: '派接至少要两个组', patch_stands: '通话组仍在派接中，请先拆除', patch_unknown: '派接已不存在', call_state: '通话状态已变', call_unknown: '通话已结束', no_such_call: '没有这个通话', not_reachable: '对方无法接通', too_many_calls: '同时通话过多', yourself: '不能呼叫自己', whom: '请选择对象', trunk: '中继不可用', empty_message: '消息没有内容', too_long: '内容过长', too_large: '文件过大', hash_mismatch: '文件校验不符', upload_quota: '未完成的上传过多', precedence: '只有调度员能发特急、特提消息', own_roles: '须由其他管理员授予您角色', own_user: '不能删除自己', roles_exclude: '三员角色不能兼任', bad_number: '号码不对', bad_name: '名称不对', bad_user_name: '登录名只能用小写字母、数字和 . _ -', bad_role: '角色不对', bad_unit_kind: '类型不对', unit_unknown: '没有这个人员或终端', recording_missing: '录音不在本节点', talk_unknown: '没有这个通话', overflow_loop: '溢出席位成环', bad_minutes: '有效时间不对', secret_missing: '缺少密码', password_needed: '改话机账号须同时给新密码',
     login: '登录已失效', wrong_password: '登录名或密码不对', bad_credentials: '登录名或密码不对', wrong_totp: '动态口令不对', bad_totp: '动态口令不对', throttled: '尝试过多，请稍候再登录', too_many_attempts: '尝试过多，请稍候再登录', disabled: '此账号已停用', weak_password: '新密码太简单：至少 10 个字符，不能是常用密码', password_too_short: '新密码太短', password_reused: '新密码不能与旧密码相同',
     must_change: '请先修改密码', unreachable: '连不上服务器', no_answer: '服务器没有应答', not_member: '您不是此组成员', group_unknown: '没有这个通话组', not_allowed: '没有权限', forbidden: '没有权限', revision: '内容已被他人改动，请刷新后再试', stale_revision: '内容已被他人改动，请刷新后再试', exists: '已经存在', number_taken: '此号码已被占用',
     already_patched: '有通话组已在别的派接中', disk_reserve: '服务器磁盘已到保留线，不能写入', file_too_large: '文件超过 50 MB', bad_hash: '文件校验不符', internal: '服务器内部错误', busy: '对方忙', no_quorum: '多数节点失联，暂不能修改', dial_denied: '拨出级别不允许此号码', occupied: '席位已有人', ended: '已结束',
+  },
+  nodes: {
+    title: '本站点的节点', at: '本席现在连在节点 {node}', here: '本席所连', leader: '主节点', updated: '每 5 秒刷新', none: '本站点只有这一个节点。它停机时通信随之中断；加到三个节点后，任何一个停机都不影响通信。', failed: '节点状态读取失败，正在重试。', yes: '可达', no: '不可达', via: '经 {node} 转达', direct: '直达', now: '刚刚', ago: '{t}前', never: '没有',
+    all_well: '全部节点正常：任何一个节点停机，通信不中断。', one_left: '能投票的节点中只有 {n} 个可达（共 {all} 个）：再停一个，就不能写入新资料和确认消息。请尽快恢复其余节点。', no_majority: '多数节点失联：语音照常，消息先存在本节点，恢复后补齐；暂时不能修改通话组等资料。', some_ill: '有节点不正常，通信不受影响，请通知运维处理。', two: '两个节点不能互相替补（只有一个投票）。再加一个节点，才能在一个停机时不中断。',
+    col_node: '节点', col_state: '状态', col_means: '对您意味着什么', col_role: '职责', col_reach: '联系', col_lag: '落后', col_disk: '磁盘', col_power: '供电', col_load: '承载', lag_none: '同步', lag_n: '{n} 条', load: '调度台 {c} · 话机 {p} · 通话 {k}', mains: '市电', battery: '电池 {n}%', battery_left: '，约 {n} 分钟', power_unknown: '未接不间断电源', held: '待补 {n} 条', heard: '上次消息 {t}',
+    state: { serving: '正常', behind: '追赶中', island: '独立运行', faulty: '有故障', unreachable: '失去联系', joining: '正在加入', draining: '准备停机', removed: '已移出' },
+    means: { serving: '可以放心使用。它停机时，连在它上面的调度台会自动转到其他节点。', behind: '语音正常；刚提交的消息和修改在它上面会晚一点出现。', island: '与多数节点断开。连在它上面的人照常通话，消息先存在它那里；恢复后自动补齐，不丢不重。', faulty: '它暂时不能写入。连在它上面的人能听能讲，写入由其他节点代办；请通知运维。', unreachable: '从本席所连的节点联系不上它。可能停机、断电或网络中断；连在它上面的人会转到其他节点，请通知运维查看。', joining: '正在取得资料，还不能替补其他节点。请等待它变为正常。', draining: '运维正要停它。连在它上面的人会转走，通话不受影响。', removed: '已不属于本站点，无需处理。' },
+    role: { voter: '投票', learner: '备用（不投票）', joining: '加入中', removed: '已移出' },
+    why: { even: '节点数为偶数，多出的一个不投票，另一个节点加入后自动投票', drained: '准备停机，不投票', spare: '已有五个节点投票，它作备用', catching: '正在追赶，追上后自动投票' },
   },
 }

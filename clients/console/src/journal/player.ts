@@ -1,7 +1,7 @@
 import { reactive } from 'vue'
 import { useSettings } from '../ui/settings'
 import type { Burst } from '../wire/types'
-import { base } from '../wire/http'
+import { source } from '../wire/http'
 
 /** The one replay of this page: which burst, how far, and whether it failed. */
 export const replay = reactive({ id: '', part: 0, playing: false, failed: false })
@@ -23,7 +23,8 @@ export async function play(b: Burst, part = 0, then?: () => void): Promise<void>
   if (replay.id === b.id && replay.playing && part === 0) { stop(); return }
   after = then
   Object.assign(replay, { id: b.id, part, playing: true, failed: false })
-  a.src = `${base}/bursts/${b.id}/audio`
+  try { a.src = await source(`/bursts/${b.id}/audio`) } catch { replay.playing = false; replay.failed = true; return }
+  if (replay.id !== b.id) return
   const sink = useSettings().speaker
   if (sink) await a.setSinkId?.(sink).catch(() => undefined)
   if (part > 0) a.onloadedmetadata = () => { a.currentTime = part * (Number.isFinite(a.duration) ? a.duration : b.duration_ms / 1000) }

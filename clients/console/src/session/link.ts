@@ -4,7 +4,11 @@ import type { Incoming } from '../wire/socket'
 import { Socket } from '../wire/socket'
 import { useSession } from './store'
 import { setServerTime } from '../ui/time'
-import type { Me, SiteInfo } from '../wire/types'
+import { nodes } from '../wire/nodes'
+import type { Me, SiteInfo, Status } from '../wire/types'
+
+/** A move from one node to another. */
+export interface Move { from: string; to: string; at: number }
 
 type Handler = (msg: Incoming) => void
 
@@ -14,6 +18,9 @@ export const useLink = defineStore('link', () => {
   const since = ref(Date.now())
   const ever = ref(false)
   const bye = ref('')
+  /** The name of the node where we are, or were last. */
+  const node = ref('')
+  const moved = ref<Move>()
   const socket = shallowRef<Socket>()
   const handlers = new Map<string, Handler[]>()
   let after: () => number = () => -1
@@ -27,7 +34,7 @@ export const useLink = defineStore('link', () => {
     socket.value?.stop()
     bye.value = ''
     socket.value = new Socket({
-      hello: () => ({ after: after(), client: 'console' }),
+      hello: () => ({ after: after(), client: 'console', ...(nodes.incarnation && after() >= 0 ? { incarnation: nodes.incarnation } : {}) }),
       message: receive,
       up: () => { up.value = ever.value = true; since.value = Date.now(); emit({ t: 'up' }) },
       down: (reason) => {
@@ -43,16 +50,26 @@ export const useLink = defineStore('link', () => {
   function receive(msg: Incoming): void {
     const session = useSession()
     if (msg.t === 'welcome') {
-      session.site = msg.site as SiteInfo
+      const site = msg.site as SiteInfo
+      session.site = site
+      arrive(site)
       if (msg.me) session.me = msg.me as Me
       if (typeof msg.time === 'number') setServerTime(msg.time)
       bye.value = ''
     }
+    if (msg.t === 'status') nodes.learn((msg as unknown as Status).nodes)
     if (msg.t === 'bye') {
       bye.value = String(msg.reason ?? '')
       if (bye.value === 'logged_out' || bye.value === 'revoked') { stop(); session.out(bye.value); return }
     }
     emit(msg)
+  }
+
+  function arrive(site: SiteInfo): void {
+    nodes.learn(site.nodes)
+    nodes.incarnation = site.incarnation ?? 0
+    if (node.value && node.value !== site.node) moved.value = { from: node.value, to: site.node, at: Date.now() }
+    node.value = site.node
   }
 
   function stop(): void { socket.value?.stop(); socket.value = undefined; up.value = ever.value = false }
@@ -61,5 +78,5 @@ export const useLink = defineStore('link', () => {
     socket.value ? socket.value.ask(t, fields) : Promise.reject(new Error('no link'))
 
   window.addEventListener('online', () => socket.value?.hurry())
-  return { up, since, ever, bye, on, start, stop, tell, ask }
+  return { node, moved, up, since, ever, bye, on, start, stop, tell, ask }
 })

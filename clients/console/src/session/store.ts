@@ -1,6 +1,7 @@
 import { defineStore } from 'pinia'
 import { computed, ref } from 'vue'
 import { WireError, get, post, whenLoggedOut } from '../wire/http'
+import { nodes } from '../wire/nodes'
 import type { LoginReply, Me, SiteInfo } from '../wire/types'
 
 export type Phase = 'loading' | 'login' | 'password' | 'ready'
@@ -25,8 +26,17 @@ export const useSession = defineStore('session', () => {
     phase.value = m.user.must_change ? 'password' : 'ready'
   }
 
+  /** The browser has our session in a cookie for the page's own node; the token is for the others. */
+  async function fetchToken(): Promise<void> {
+    try { nodes.token = (await post<{ token: string }>('/me/token')).token } catch { /* then we can only be here */ }
+  }
+
   async function resume(): Promise<void> {
-    try { enter(await get<Me>('/me')) } catch (err) {
+    try {
+      const m = await get<Me>('/me')
+      await fetchToken()
+      enter(m)
+    } catch (err) {
       phase.value = 'login'
       if (err instanceof WireError && err.fault === 'cut_off') reason.value = 'unreachable'
     }
@@ -36,6 +46,8 @@ export const useSession = defineStore('session', () => {
   async function login(user: string, password: string, totp: string): Promise<boolean> {
     const reply = await post<LoginReply>('/login', { user, password, ...(totp ? { totp } : {}) })
     if (reply.needs_totp) return false
+    nodes.token = reply.token ?? ''
+    nodes.learn(reply.nodes)
     reason.value = ''
     enter(reply.me ?? (await get<Me>('/me')))
     return true
@@ -57,6 +69,7 @@ export const useSession = defineStore('session', () => {
   }
 
   function out(why: string): void {
+    nodes.token = ''
     me.value = undefined
     reason.value = why
     phase.value = 'login'

@@ -1,7 +1,7 @@
 import { ref } from 'vue'
 
-export type View = 'dispatch' | 'calls' | 'messages' | 'journal' | 'positions' | 'admin' | 'audit'
-const known: View[] = ['dispatch', 'calls', 'messages', 'journal', 'positions', 'admin', 'audit']
+export type View = 'dispatch' | 'calls' | 'messages' | 'journal' | 'positions' | 'admin' | 'audit' | 'nodes'
+const known: View[] = ['dispatch', 'calls', 'messages', 'journal', 'positions', 'admin', 'audit', 'nodes']
 const ofHash = (): View => known.find((v) => v === location.hash.slice(1)) ?? 'dispatch'
 
 /** Which page is shown; kept in the address, so that a wall screen can be given one. */

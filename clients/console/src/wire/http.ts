@@ -1,4 +1,5 @@
 import { newID } from './id'
+import { nodes } from './nodes'
 import type { List } from './types'
 
 /** A refusal by the server, or a failure to reach it (fault cut_off, reason unreachable). */
@@ -27,13 +28,25 @@ async function refusal(res: Response): Promise<WireError> {
   return new WireError(res.status === 503 ? 'cut_off' : 'broken', `http_${res.status}`, '', res.status, retry)
 }
 
-/** Sends one request and gives the response, or throws a WireError. */
+async function call(method: string, path: string, body: BodyInit | undefined, headers: Record<string, string>, timeoutMs: number): Promise<Response> {
+  const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), nodes.lost(nodes.at)])
+  return await fetch(nodes.prefix + base + path, {
+    method, body, headers: { ...headers, ...nodes.headers() }, credentials: nodes.away ? 'omit' : 'same-origin', cache: 'no-store', signal,
+  })
+}
+
+/** Whether a request may be made again where it got no answer: what changes something has an ID, and is done once. */
+const again = (method: string, path: string, headers: Record<string, string>) => method === 'GET' || 'Idempotency-Key' in headers || path === '/login'
+
+/** Sends one request and gives the response, or throws a WireError. A node that does not answer is left, and the next one asked. */
 export async function send(method: string, path: string, body?: BodyInit, headers: Record<string, string> = {}, timeoutMs = 15000): Promise<Response> {
-  let res: Response
-  try {
-    res = await fetch(base + path, { method, body, headers, credentials: 'same-origin', cache: 'no-store', signal: AbortSignal.timeout(timeoutMs) })
-  } catch {
-    throw new WireError('cut_off', 'unreachable')
+  let res: Response | undefined
+  for (let left = nodes.others + 1; !res; left--) {
+    const origin = nodes.at
+    try { res = await call(method, path, body, headers, timeoutMs) } catch {
+      if (left > 1) await nodes.unanswered(origin)
+      if (left <= 1 || !again(method, path, headers)) throw new WireError('cut_off', 'unreachable')
+    }
   }
   if (res.ok) return res
   const err = await refusal(res)
@@ -54,6 +67,23 @@ export const get = <T>(path: string): Promise<T> => json<T>('GET', path)
 export const post = <T>(path: string, body: unknown = {}, key?: string): Promise<T> => json<T>('POST', path, body, key)
 export const put = <T>(path: string, body: unknown, key?: string): Promise<T> => json<T>('PUT', path, body, key)
 export const del = <T>(path: string, body?: unknown): Promise<T> => json<T>('DELETE', path, body)
+
+/** Where a picture, a recording or a file is, for an element that shows it: elsewhere than at home it has to be fetched first, for elements carry no token. */
+export async function source(path: string): Promise<string> {
+  if (!nodes.away) return base + path
+  return URL.createObjectURL(await (await send('GET', path, undefined, {}, 120000)).blob())
+}
+
+/** Follows a link to a file: at home the browser does, elsewhere the file is fetched and handed to it. */
+export async function follow(event: Event, path: string, name: string): Promise<void> {
+  if (!nodes.away) return
+  event.preventDefault()
+  const a = document.createElement('a')
+  a.href = await source(path)
+  a.download = name
+  a.click()
+  setTimeout(() => URL.revokeObjectURL(a.href), 60000)
+}
 
 /** Builds a query string from what is set. */
 export function query(q: Record<string, string | number | boolean | undefined>): string {

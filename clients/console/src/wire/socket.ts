@@ -1,5 +1,7 @@
 import { BEAT_MS, Heartbeat } from './heartbeat'
 import { WireError, base } from './http'
+import type { Nodes } from './nodes'
+import { nodes as site } from './nodes'
 
 export interface Incoming { t: string; re?: number; error?: { fault: string; reason: string; detail?: string }; [k: string]: unknown }
 type Handler = (msg: Incoming) => void
@@ -18,6 +20,8 @@ const REQUEST_MS = 5000
 const PONG_MS = 1000
 /** An attempt that has not been welcomed by then is given up. */
 const WELCOME_MS = 4000
+/** Sooner where there is another node to go to. */
+const NEXT_MS = 1500
 
 /** How long to wait before attempt n, so that a site full of consoles does not come back in one instant. */
 export function backoff(attempt: number, random = Math.random()): number {
@@ -40,7 +44,10 @@ export class Socket {
   private welcomed = false
   private ponged = -Infinity
 
-  constructor(private hooks: Hooks, private url = socketURL()) {}
+  /** The node that this socket is at, or tries. */
+  origin = ''
+
+  constructor(private hooks: Hooks, private nodes: Nodes = site) {}
 
   start(): void { this.running = true; this.attempt = 0; this.connect() }
 
@@ -75,12 +82,14 @@ export class Socket {
   }
 
   private connect(): void {
-    const ws = new WebSocket(this.url)
+    const to = this.nodes.socket(base + '/ws')
+    this.origin = this.nodes.at
+    const ws = new WebSocket(to.url, to.protocols)
     this.ws = ws
     this.welcomed = false
     this.ponged = -Infinity
     const beat = new Heartbeat(performance.now())
-    const giveUp = setTimeout(() => { if (!this.welcomed && this.ws === ws) this.drop('no_welcome') }, WELCOME_MS)
+    const giveUp = setTimeout(() => { if (!this.welcomed && this.ws === ws) this.drop('no_welcome') }, this.nodes.others ? NEXT_MS : WELCOME_MS)
     ws.onopen = () => {
       beat.hear(performance.now())
       ws.send(JSON.stringify({ t: 'hello', ...this.hooks.hello() }))
@@ -98,7 +107,7 @@ export class Socket {
     let msg: Incoming
     try { msg = JSON.parse(text) as Incoming } catch { return }
     if (msg.t === 'ping') { this.pong(ws); return }
-    if (msg.t === 'welcome') { this.welcomed = true; this.attempt = 0; this.hooks.message(msg); this.hooks.up(); return }
+    if (msg.t === 'welcome') { this.welcomed = true; this.attempt = 0; this.nodes.anchor = this.origin; this.hooks.message(msg); this.hooks.up(); return }
     if (msg.re !== undefined && this.settle(msg)) return
     this.hooks.message(msg)
   }
@@ -131,11 +140,12 @@ export class Socket {
     ws.close()
     for (const w of this.waiting.values()) { clearTimeout(w.timer); w.reject(new WireError('cut_off', 'unreachable')) }
     this.waiting.clear()
+    if (this.nodes.anchor === this.origin) this.nodes.anchor = ''
+    const moves = this.running && this.nodes.token !== '' && this.nodes.leave(this.origin)
     this.hooks.down(reason)
-    if (this.running) this.retry = setTimeout(() => this.connect(), backoff(this.attempt++))
+    // Each other node is tried at once; only when none of them answered is there a pause.
+    const pause = moves && this.attempt < this.nodes.others ? 0 : backoff(Math.max(0, this.attempt - this.nodes.others))
+    this.attempt++
+    if (this.running) this.retry = setTimeout(() => this.connect(), pause)
   }
-}
-
-function socketURL(): string {
-  return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${base}/ws`
 }

@@ -40,8 +40,14 @@ export interface Audit { seq: number; at: number; by: string; action: string; ta
 export interface Event { seq: number; at: number; type: string; key: string; gone?: boolean; data?: unknown }
 
 export interface Me { user: User; unit: Unit; rights: string[]; position?: Position }
-export interface LoginReply { token?: string; expires?: number; needs_totp?: boolean; me?: Me }
-export interface SiteInfo { number: number; name: string; exercise?: string; version: string; node: string; nodes: string[]; trunks?: string[] }
+export interface LoginReply { token?: string; expires?: number; needs_totp?: boolean; me?: Me; nodes?: NodeInfo[] }
+export interface NodeInfo { node?: string; url: string; media?: string[] }
+export interface SiteInfo { number: number; name: string; exercise?: string; version: string; node: string; nodes: NodeInfo[]; trunks?: string[]; incarnation?: number }
+export type NodeCondition = 'serving' | 'behind' | 'island' | 'faulty' | 'unreachable' | 'joining' | 'draining' | 'removed'
+export interface NodeState {
+  node: string; url?: string; media?: string[]; address?: string; role?: 'joining' | 'learner' | 'voter' | 'removed'; wish?: string; why?: string; state: NodeCondition
+  here?: boolean; leader?: boolean; reachable: boolean; via?: string; since?: number; heard?: number; lag?: number; held?: number; fault?: string; status?: Status
+}
 export interface Upload { id: ID; offset: number; size: number; done: boolean; file?: Attachment }
 export interface SeatInfo { unit?: Num; name: string; via: string; talk: boolean }
 export interface TalkState {
@@ -51,10 +57,11 @@ export interface CallInfo {
   id: ID; state: 'ringing' | 'queued' | 'dialling' | 'answered' | 'held' | 'in_group' | 'ended'; from?: Num; from_name?: string; digits?: string; outside?: boolean
   to?: Num; position?: Num; group?: Num; by?: string; by_unit?: Num; talk?: Talk; floor?: boolean; since: number; cause?: string
 }
-export interface Presence { unit: Num; online: boolean; via?: string; since: number }
+export interface Presence { unit: Num; online: boolean; via?: string; node?: string; since: number }
 export interface Status {
   node: string; version: string; uptime_s: number; time: number; leader: boolean; quorum: boolean; degraded: string[]; disk_free: number; disk_total: number
   consoles: number; phones: number; calls: number; talking: number; rss: number; clock_error_ms: number
+  nodes?: NodeInfo[]; battery?: { percent?: number; on_battery?: boolean; low?: boolean; minutes?: number }
 }
 export type IndicationKind = 'granted' | 'taken' | 'denied' | 'idle' | 'revoked' | 'queued' | 'unqueued' | 'ended'
 export interface Indication {

@@ -1,4 +1,4 @@
-import type { Alert, Burst, CallInfo, CallRecord, Group, Member, Message, Patch, Position, Receipt, Status, Unit, User } from '../../src/wire/types.ts'
+import type { NodeState, Alert, Burst, CallInfo, CallRecord, Group, Member, Message, Patch, Position, Receipt, Status, Unit, User } from '../../src/wire/types.ts'
 
 // A small site with something going on in it, for tests and screenshots only.
 export const START = Date.now() - 3 * 3600e3
@@ -55,3 +55,15 @@ export const calls: CallInfo[] = []
 export const status = (): Status => ({
   node: 'node-1', version: '0.1.0', uptime_s: 86400, time: Date.now(), leader: true, quorum: true, degraded: [], disk_free: 71e9, disk_total: 120e9, consoles: 3, phones: 2, calls: calls.length, talking: 1, rss: 88e6, clock_error_ms: 4,
 })
+
+/** How three nodes are, one of them not well. */
+export const nodes = (list: { node: string; url: string }[]): NodeState[] => {
+  const at = (n: string, i: number, part: Partial<NodeState>): NodeState => ({
+    node: n, url: list.find((x) => x.node === n)?.url ?? `https://10.1.0.${i}:8443`, address: `10.1.0.${i}:7400`, media: [`10.1.0.${i}:8443`], role: 'voter', state: 'serving', reachable: true,
+    since: START, heard: Date.now(), lag: 0, here: n === list[0]!.node, status: { ...status(), node: n, leader: false }, ...part,
+  })
+  return [
+    at('node-1', 1, { leader: true, status: { ...status(), battery: { percent: 82, on_battery: true, minutes: 47 } } }), at('node-2', 2, { lag: 1834, state: 'behind', status: { ...status(), node: 'node-2', disk_free: 9e9, degraded: ['disk_low'] } }),
+    at('node-3', 3, { state: 'unreachable', reachable: false, heard: Date.now() - 95e3 }), at('node-4', 4, { role: 'learner', why: 'an even number of voters is refused', via: 'node-2' }),
+  ]
+}

@@ -65,7 +65,7 @@ export class Live {
 
   private greet(s: Session, after: number): void {
     s.greeted = true
-    const site = { number: 1, name: '江城市应急指挥中心', version: '0.1.0', node: 'node-1', nodes: ['https://localhost:8443'], trunks: ['市话中继'], ...(this.exercise ? { exercise: this.exercise } : {}) }
+    const site = { number: 1, name: '江城市应急指挥中心', version: '0.1.0', node: this.mock.name, nodes: this.mock.nodes, incarnation: 7, trunks: ['市话中继'], ...(this.exercise ? { exercise: this.exercise } : {}) }
     this.send(s, { t: 'welcome', seq: this.mock.seq, site, me: this.mock.meOf(s.user), time: Date.now() })
     if (after >= 0) for (const ev of this.mock.events) if (ev.seq > after) this.send(s, { t: 'event', ...ev })
     this.send(s, { t: 'presence', presence: data.units.map((u, i) => ({ unit: u.number, online: i % 3 !== 2, since: data.START })) })

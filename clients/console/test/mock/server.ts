@@ -11,7 +11,7 @@ import { answerTo, Refusal } from './live.ts'
 import { Live } from './live.ts'
 
 const types: Record<string, string> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' }
-const policy = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; media-src 'self' blob:; img-src 'self' blob: data:; connect-src 'self' wss: ws:"
+const policy = (others: string) => "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; media-src 'self' blob:; img-src 'self' blob: data:; connect-src 'self' wss: ws:" + others
 const ID = /^[0-9a-f]{32}$/
 
 /** A server that speaks the client protocol strictly, and remembers in memory only. For tests. */
@@ -23,31 +23,53 @@ export class Mock {
   private uploads = new Map<string, { id: string; size: number; name: string; type: string; hash: string; data: Buffer }>()
   private done = new Map<string, unknown>()
   private sessions = new Map<string, string>()
+  /** The other nodes of the site, which know the same log-ins and events. */
+  private others: Mock[] = []
+  name = 'node-1'
+  url = ''
   /** PATCHes to break off after half their octets. */
   breakUploads = 0
+  /** Requests are taken and never answered. */
+  stuck = false
+  /** Answers to be lost after the change was made. */
+  loseAnswers = 0
   seq = 100
 
   constructor(private dist?: string) {
     this.server = createServer((q, s) => void this.serve(q, s))
-    const wss = new WebSocketServer({ noServer: true })
+    const wss = new WebSocketServer({ noServer: true, handleProtocols: (offered) => offered.has('guantong') && 'guantong' })
     this.server.on('upgrade', (q, socket, head) => {
       const user = this.userOf(q)
-      if (!user || q.url !== '/api/v1/ws' || q.headers.origin !== `http://${q.headers.host}`) { socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n'); return }
+      if (!user || q.url !== '/api/v1/ws' || !this.ours(q.headers.origin)) { socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n'); return }
       wss.handleUpgrade(q, socket, head, (ws) => this.live.attach(ws, user))
     })
   }
 
   async listen(port = 0): Promise<string> {
     await new Promise<void>((r) => this.server.listen(port, '127.0.0.1', r))
-    return `http://localhost:${(this.server.address() as AddressInfo).port}`
+    return this.url = `http://localhost:${(this.server.address() as AddressInfo).port}`
   }
+
+  /** Makes this and another server nodes of one site. */
+  beside(other: Mock, name: string): void {
+    this.others.push(other)
+    other.others.push(this)
+    other.sessions = this.sessions
+    other.done = this.done
+    other.name = name
+  }
+  get nodes(): { node: string; url: string }[] { return [this, ...this.others].map((m) => ({ node: m.name, url: m.url })) }
+  private ours(origin: string | undefined): boolean { return this.nodes.some((n) => n.url === origin) }
   async close(): Promise<void> { this.live.close(); this.server.closeAllConnections(); await new Promise((r) => this.server.close(r)) }
 
   /** A durable event, as after a commit. */
   commit(type: string, key: string | number, value?: unknown): void {
     const ev: Event = { seq: ++this.seq, at: Date.now(), type, key: String(key), ...(value === undefined ? { gone: true } : { data: value }) }
-    this.events.push(ev)
-    this.live.broadcast({ t: 'event', ...ev })
+    for (const m of [this, ...this.others]) {
+      m.seq = this.seq
+      m.events.push(ev)
+      m.live.broadcast({ t: 'event', ...ev })
+    }
   }
 
   meOf(user: string) {
@@ -56,7 +78,7 @@ export class Mock {
   }
 
   private userOf(q: IncomingMessage): string | undefined {
-    const token = /guantong=([0-9a-f]+)/.exec(q.headers.cookie ?? '')?.[1]
+    const token = /^Bearer (\w+)$/.exec(q.headers.authorization ?? '')?.[1] ?? /bearer\.(\w+)/.exec(q.headers['sec-websocket-protocol'] ?? '')?.[1] ?? /guantong=([0-9a-f]+)/.exec(q.headers.cookie ?? '')?.[1]
     return token ? this.sessions.get(token) : undefined
   }
 
@@ -64,10 +86,14 @@ export class Mock {
     const url = new URL(q.url ?? '/', 'http://x')
     if (!url.pathname.startsWith('/api/v1/')) { this.page(url.pathname, s); return }
     this.requests.push(`${q.method} ${url.pathname}${url.search}`)
+    if (this.ours(q.headers.origin)) s.setHeader('Access-Control-Allow-Origin', q.headers.origin!)
+    if (q.method === 'OPTIONS') { s.writeHead(204, { 'Access-Control-Allow-Methods': 'GET, POST, PUT, PATCH, DELETE', 'Access-Control-Allow-Headers': 'Authorization, Content-Type, Idempotency-Key, Upload-Offset, Range' }).end(); return }
+    if (this.stuck) return
     const chunks: Buffer[] = []
     for await (const c of q) chunks.push(c as Buffer)
     try {
       const reply = await this.api(q, s, url, Buffer.concat(chunks))
+      if (q.method === 'POST' && this.loseAnswers > 0) { this.loseAnswers--; s.destroy(); return }
       if (reply instanceof Buffer) { s.writeHead(200, { 'Content-Type': 'image/png' }).end(reply); return }
       s.writeHead(200, { 'Content-Type': 'application/json' }).end(reply === undefined ? '' : JSON.stringify(reply))
     } catch (err) {
@@ -78,7 +104,7 @@ export class Mock {
 
   private page(path: string, s: ServerResponse): void {
     const file = normalize(join(this.dist ?? '.', path === '/' ? 'index.html' : path))
-    try { s.writeHead(200, { 'Content-Type': types[extname(file)] ?? 'application/octet-stream', 'Content-Security-Policy': policy }).end(readFileSync(file)) } catch { s.writeHead(404).end() }
+    try { s.writeHead(200, { 'Content-Type': types[extname(file)] ?? 'application/octet-stream', 'Content-Security-Policy': policy(this.others.map((m) => ' ' + m.url).join('')) }).end(readFileSync(file)) } catch { s.writeHead(404).end() }
   }
 
   private async api(q: IncomingMessage, s: ServerResponse, url: URL, body: Buffer): Promise<unknown> {
@@ -87,7 +113,9 @@ export class Mock {
     if (path === '/login' && q.method === 'POST') return this.login(json(), s)
     const user = this.userOf(q)
     if (!user) throw new Refusal('not_allowed', 'login', 401)
-    if (q.method !== 'GET' && q.headers.origin !== `http://${q.headers.host}`) throw new Refusal('not_allowed', 'origin', 403)
+    if (path === '/me/token') return { token: [...this.sessions].find(([, u]) => u === user)![0] }
+    if (path === '/nodes') return { items: data.nodes(this.nodes) }
+    if (q.method !== 'GET' && !this.ours(q.headers.origin)) throw new Refusal('not_allowed', 'origin', 403)
     const key = q.headers['idempotency-key'] as string | undefined
     if (key !== undefined && !ID.test(key)) throw new Refusal('bad_request', 'bad_id', 400)
     if (key && this.done.has(key)) return this.done.get(key)
@@ -103,7 +131,7 @@ export class Mock {
     const token = createHash('sha256').update(String(Math.random())).digest('hex')
     this.sessions.set(token, user!)
     s.setHeader('Set-Cookie', `guantong=${token}; HttpOnly; SameSite=Strict; Path=/`)
-    return { token, expires: Date.now() + 3600e3, me: this.meOf(user!) }
+    return { token, expires: Date.now() + 3600e3, me: this.meOf(user!), nodes: this.nodes }
   }
 
   private upload(q: IncomingMessage, path: string, body: Buffer, json: () => Record<string, never>): unknown {

@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import WS from 'ws'
 import type { Incoming } from '../../src/wire/socket'
+import { Nodes } from '../../src/wire/nodes'
 import { Socket } from '../../src/wire/socket'
 import { Mock } from '../mock/server'
 
@@ -21,7 +22,7 @@ describe('the socket against a server', () => {
     vi.stubGlobal('WebSocket', class extends WS { constructor(u: string) { super(u, { headers: { cookie, origin: url } }) } })
     got.length = downs.length = ups = 0
     after = -1
-    socket = new Socket({ hello: () => ({ after, client: 'test' }), message: (m) => got.push(m), up: () => { ups++ }, down: (r) => downs.push(r) }, url.replace('http', 'ws') + '/api/v1/ws')
+    socket = new Socket({ hello: () => ({ after, client: 'test' }), message: (m) => got.push(m), up: () => { ups++ }, down: (r) => downs.push(r) }, new Nodes(url))
     socket.start()
     await vi.waitFor(() => expect(ups).toBe(1))
   })
