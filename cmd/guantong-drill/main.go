@@ -28,6 +28,9 @@ type options struct {
 	seconds    int
 	profile    string
 	flood      int
+	nodes      int
+	writers    string
+	etcd, nats string // programs
 }
 
 // scenario is one thing that the drill can do.
@@ -42,6 +45,7 @@ func scenarios() []scenario {
 		{"run", "power-cut", "kill -9 and power cuts under a load of messages, uploads and bursts: nothing acknowledged is lost", powerCut},
 		{"bench", "voice", "one talker to many listeners: CPU and memory of the server, by -legs browser or phone", benchVoice},
 		{"bench", "bundle", "bundles of 100 octets: what is around them, CPU time and allocations to write and read them", benchBundle},
+		{"bench", "record", "messages through the client API of three nodes, beside etcd-server and nats-server where they are installed", benchRecord},
 	}
 }
 
@@ -93,7 +97,7 @@ func runScenario(ctx context.Context, s scenario, args []string, out, errOut io.
 	if err != nil {
 		return false, err
 	}
-	if s.name == "power-cut" && o.diskRounds > 0 && os.Geteuid() == 0 && os.Getenv(ownMounts) == "" {
+	if s.ownMounts(o) && os.Geteuid() == 0 && os.Getenv(ownMounts) == "" {
 		return rerun(ctx, out, errOut)
 	}
 	fmt.Fprintln(errOut, machine())
@@ -111,6 +115,11 @@ func runScenario(ctx context.Context, s scenario, args []string, out, errOut io.
 	}
 	d.report.summary(errOut)
 	return d.report.Passed, nil
+}
+
+// ownMounts tells whether a scenario mounts file systems when it may.
+func (s scenario) ownMounts(o options) bool {
+	return s.name == "power-cut" && o.diskRounds > 0
 }
 
 // ownMounts marks a drill that runs in a mount namespace of its own.
@@ -152,6 +161,14 @@ func parse(s scenario, args []string, errOut io.Writer) (options, error) {
 		fs.IntVar(&o.listeners, "listeners", 200, "how many listen")
 		fs.IntVar(&o.seconds, "seconds", 20, "of silence, and of talk")
 		fs.StringVar(&o.profile, "profile", "", "file for a CPU profile of the server while it forwards (costs some CPU itself)")
+	case "record":
+		fs.IntVar(&o.nodes, "nodes", 3, "of the site, and of each other program")
+		fs.StringVar(&o.writers, "writers", "1,16,128", "how many write at once, one measurement after the other")
+		fs.IntVar(&o.seconds, "seconds", 5, "of each measurement")
+		fs.IntVar(&o.rounds, "rounds", 3, "of all measurements in turns; the medians count")
+		fs.StringVar(&o.profile, "profile", "", "beginning of file names for CPU profiles of our nodes at the most writers (costs some CPU itself)")
+		fs.StringVar(&o.etcd, "etcd", "etcd", "program to compare with")
+		fs.StringVar(&o.nats, "nats", "nats-server", "program to compare with")
 	}
 	if err := fs.Parse(args); err != nil {
 		return o, err
