@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/guantong-net/guantong/testbed/site"
 )
 
 // options are the flags of all scenarios; each reads the ones that it knows.
@@ -31,6 +33,7 @@ type options struct {
 	nodes      int
 	writers    string
 	etcd, nats string // programs
+	minutes    float64
 }
 
 // scenario is one thing that the drill can do.
@@ -45,6 +48,7 @@ func scenarios() []scenario {
 		{"run", "power-cut", "kill -9 and power cuts under a load of messages, uploads and bursts: nothing acknowledged is lost", powerCut},
 		{"bench", "voice", "one talker to many listeners: CPU and memory of the server, by -legs browser or phone", benchVoice},
 		{"bench", "bundle", "bundles of 100 octets: what is around them, CPU time and allocations to write and read them", benchBundle},
+		{"run", "chaos", "random faults on a site of three nodes, whose clients' histories must be linearizable", runChaos},
 		{"bench", "record", "messages through the client API of three nodes, beside etcd-server and nats-server where they are installed", benchRecord},
 	}
 }
@@ -97,8 +101,8 @@ func runScenario(ctx context.Context, s scenario, args []string, out, errOut io.
 	if err != nil {
 		return false, err
 	}
-	if s.ownMounts(o) && os.Geteuid() == 0 && os.Getenv(ownMounts) == "" {
-		return rerun(ctx, out, errOut)
+	if os.Geteuid() == 0 && s.ownMounts(o) && os.Getenv(ownMounts) == "" || os.Geteuid() == 0 && s.ownPlace() && !site.Unshared() {
+		return rerun(ctx, s.ownPlace(), out, errOut)
 	}
 	fmt.Fprintln(errOut, machine())
 	d, err := newDrill(ctx, s, o, errOut)
@@ -122,14 +126,23 @@ func (s scenario) ownMounts(o options) bool {
 	return s.name == "power-cut" && o.diskRounds > 0
 }
 
+// ownPlace tells whether a scenario makes networks and file systems when it may.
+func (s scenario) ownPlace() bool {
+	return s.name == "chaos" || s.name == "rolling" || s.name == "dead-server"
+}
+
 // ownMounts marks a drill that runs in a mount namespace of its own.
 const ownMounts = "GUANTONG_DRILL_OWN_MOUNTS"
 
-// rerun runs this same command in a mount namespace of its own, so that whatever it mounts is gone with it, even after kill -9.
-func rerun(ctx context.Context, out, errOut io.Writer) (bool, error) {
+// rerun runs this same command in a mount namespace of its own, so that whatever it mounts is gone with it, even after kill -9; and, if it is to, in a
+// network namespace of its own.
+func rerun(ctx context.Context, network bool, out, errOut io.Writer) (bool, error) {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", os.Args[1:]...)
 	cmd.Stdout, cmd.Stderr, cmd.Env = out, errOut, append(os.Environ(), ownMounts+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGTERM}
+	if network {
+		site.Unshare(cmd)
+	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	err := cmd.Run()
 	var exit *exec.ExitError
@@ -161,6 +174,9 @@ func parse(s scenario, args []string, errOut io.Writer) (options, error) {
 		fs.IntVar(&o.listeners, "listeners", 200, "how many listen")
 		fs.IntVar(&o.seconds, "seconds", 20, "of silence, and of talk")
 		fs.StringVar(&o.profile, "profile", "", "file for a CPU profile of the server while it forwards (costs some CPU itself)")
+	case "chaos":
+		fs.IntVar(&o.nodes, "nodes", 3, "of the site")
+		fs.Float64Var(&o.minutes, "minutes", 3, "of faults")
 	case "record":
 		fs.IntVar(&o.nodes, "nodes", 3, "of the site, and of each other program")
 		fs.StringVar(&o.writers, "writers", "1,16,128", "how many write at once, one measurement after the other")

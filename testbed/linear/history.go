@@ -20,9 +20,8 @@ type History struct {
 
 // Pending is an operation that was asked and is not answered yet.
 type Pending struct {
-	h     *History
-	op    porcupine.Operation
-	never bool
+	h  *History
+	op porcupine.Operation
 }
 
 func newHistory(m porcupine.Model) *History { return &History{begun: time.Now(), model: m} }

@@ -130,3 +130,24 @@ func (s *Site) plug(ctx context.Context, n *Node, state string) error {
 	}
 	return s.net.ip(ctx, fmt.Sprintf("link set %s %s", s.net.link(n.index), state))
 }
+
+// Rerun runs this same program, with its arguments, in namespaces of its own when root may make some and it is not there yet; done reports that it has, and
+// the status is what to exit with. It is for the TestMain of tests that need a place of their own.
+func Rerun() (status int, done bool) {
+	if os.Geteuid() != 0 || Unshared() {
+		return 0, false
+	}
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	Unshare(cmd)
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		return exit.ExitCode(), true
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		return 1, true
+	}
+	return 0, true
+}
