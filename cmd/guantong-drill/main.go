@@ -49,6 +49,7 @@ func scenarios() []scenario {
 		{"bench", "voice", "one talker to many listeners: CPU and memory of the server, by -legs browser or phone", benchVoice},
 		{"bench", "bundle", "bundles of 100 octets: what is around them, CPU time and allocations to write and read them", benchBundle},
 		{"run", "chaos", "random faults on a site of three nodes, whose clients' histories must be linearizable", runChaos},
+		{"run", "rolling", "three nodes restarted one by one under load, then recovered from a lost quorum: nothing is lost", rolling},
 		{"bench", "record", "messages through the client API of three nodes, beside etcd-server and nats-server where they are installed", benchRecord},
 	}
 }
@@ -177,6 +178,9 @@ func parse(s scenario, args []string, errOut io.Writer) (options, error) {
 	case "chaos":
 		fs.IntVar(&o.nodes, "nodes", 3, "of the site")
 		fs.Float64Var(&o.minutes, "minutes", 3, "of faults")
+	case "rolling":
+		fs.IntVar(&o.nodes, "nodes", 3, "of the site")
+		fs.IntVar(&o.rounds, "rounds", 2, "of restarts of all nodes")
 	case "record":
 		fs.IntVar(&o.nodes, "nodes", 3, "of the site, and of each other program")
 		fs.StringVar(&o.writers, "writers", "1,16,128", "how many write at once, one measurement after the other")

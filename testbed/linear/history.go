@@ -1,8 +1,10 @@
 package linear
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,11 +64,37 @@ func (h *History) Len() int {
 func (h *History) Check(limit time.Duration) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch porcupine.CheckOperationsTimeout(h.model, h.ops, limit) {
-	case porcupine.Ok:
-		return nil
-	case porcupine.Unknown:
-		return fmt.Errorf("linear: %d operations were not checked within %v", len(h.ops), limit)
+	parts := [][]porcupine.Operation{h.ops}
+	whole := h.model
+	if h.model.Partition != nil {
+		parts, whole.Partition = h.model.Partition(h.ops), nil
 	}
-	return fmt.Errorf("linear: %d operations could not have come from one machine", len(h.ops))
+	end := time.Now().Add(limit)
+	for _, ops := range parts {
+		switch porcupine.CheckOperationsTimeout(whole, ops, max(time.Until(end), time.Millisecond)) {
+		case porcupine.Illegal:
+			return fmt.Errorf("linear: %d operations could not have come from one machine: %s", len(ops), describe(ops))
+		case porcupine.Unknown:
+			return fmt.Errorf("linear: %d operations were not checked within %v", len(ops), limit)
+		}
+	}
+	return nil
+}
+
+// described is how many operations an error names.
+const described = 40
+
+// describe tells operations in the order in which they were asked.
+func describe(ops []porcupine.Operation) string {
+	ops = slices.Clone(ops)
+	slices.SortFunc(ops, func(a, b porcupine.Operation) int { return cmp.Compare(a.Call, b.Call) })
+	out := ""
+	for _, op := range ops[:min(len(ops), described)] {
+		end := "…"
+		if op.Return != math.MaxInt64 {
+			end = fmt.Sprintf("%.3f", time.Duration(op.Return).Seconds())
+		}
+		out += fmt.Sprintf("\n%.3f to %s client %d: %+v → %v", time.Duration(op.Call).Seconds(), end, op.ClientId, op.Input, op.Output)
+	}
+	return out
 }

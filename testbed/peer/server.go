@@ -188,3 +188,14 @@ func (s *Server) FirstLogin(ctx context.Context) (*API, error) {
 	session, _, err = s.API().Login(ctx, s.User, s.Pass)
 	return session, err
 }
+
+// Operator runs an operator's command of the server's program with its configuration, in its place: "recover", "-force".
+func (s *Server) Operator(ctx context.Context, name string, more ...string) (string, error) {
+	words := append(slices.Clone(s.c.Within), s.c.Binary, name, "-config", s.configPath())
+	words = append(words, more...)
+	said, err := exec.CommandContext(ctx, words[0], words[1:]...).CombinedOutput()
+	if err != nil {
+		return string(said), fmt.Errorf("peer: %s: %w: %s", name, err, said)
+	}
+	return string(said), nil
+}
