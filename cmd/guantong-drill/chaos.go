@@ -58,6 +58,10 @@ func (d *drill) verdict(r chaos.Result) {
 	d.figure("floor_grants", float64(r.Grants))
 	d.figure("floor_grants_apart", float64(r.Apart))
 	d.figure("whole_again_s_max", r.Worst.Seconds())
+	for _, double := range r.Doubles {
+		d.say("two had the floor: %v", double)
+	}
+	d.atMost("floor_double_grants", float64(len(r.Doubles)), 0)
 	d.atMost("acknowledged_lost", float64(len(r.Lost)), 0)
 	d.atMost("applied_twice", float64(len(r.Twice)), 0)
 	for _, h := range []struct {

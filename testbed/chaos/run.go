@@ -38,6 +38,7 @@ type Result struct {
 	Swaps    error
 	Pushes   error
 	Floor    error
+	Doubles  []linear.Double // two had the floor of one group
 }
 
 // check is how long porcupine may think about one history.
@@ -94,7 +95,8 @@ func Run(ctx context.Context, s *site.Site, c Config) (Result, error) {
 
 // faults harms the site again and again.
 func (r *run) faults(ctx context.Context, out *Result) error {
-	for end := time.Now().Add(r.c.Last); ; {
+	begun := time.Now()
+	for end := begun.Add(r.c.Last); ; {
 		f := r.c.Plan.Next()
 		if err := pause(ctx, f.After); err != nil {
 			return err
@@ -102,7 +104,7 @@ func (r *run) faults(ctx context.Context, out *Result) error {
 		if time.Now().After(end) {
 			return nil
 		}
-		r.c.Say("%v", f)
+		r.c.Say("%v (%.1f s)", f, time.Since(begun).Seconds())
 		out.Faults[f.Kind]++
 		lift := r.harm.begin(f, len(r.s.Nodes))
 		err := f.Do(ctx, r.s)
@@ -143,6 +145,7 @@ func (r *run) judge(ctx context.Context, out *Result) error {
 			}
 		}
 	}
+	out.Doubles = r.floor.Doubles()
 	out.Order, out.Swaps, out.Pushes, out.Floor = r.log.Check(check), r.groups.Check(check), r.signs.Check(check), r.floor.Check(check)
 	return nil
 }

@@ -69,4 +69,10 @@ func TestTwoHoldersAtOnceAreFound(t *testing.T) {
 	two.Releasing()
 	two.Ended()
 	judge(t, both.History, false)
+	if d := both.Doubles(); len(d) != 1 || d[0].Clients != [2]int{1, 2} {
+		t.Errorf("%v", d)
+	}
+	if d := l.Doubles(); len(d) != 0 {
+		t.Errorf("%v", d)
+	}
 }

@@ -1,6 +1,14 @@
 package linear
 
-import "github.com/anishathalye/porcupine"
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+)
 
 // apart checks the operations on each object by themselves.
 func apart(of func(input any) string) func([]porcupine.Operation) [][]porcupine.Operation {
@@ -179,3 +187,50 @@ func (h *Hold) Ended() { h.end.answer(nil) }
 
 // Lost notes that the holder has heard nothing any more since the last call of Releasing, or since it was granted: it ends at some time.
 func (h *Hold) Lost() { h.end.lost(nil) }
+
+// Double is two who certainly had the same thing at the same time, from when the second one was granted it.
+type Double struct {
+	Object, First, Second string
+	Clients               [2]int
+	At, Until             time.Duration // since the history began
+}
+
+func (d Double) String() string {
+	return fmt.Sprintf("%s: client %d (%.8s) and client %d (%.8s) from %.3f to %.3f s", d.Object, d.Clients[0], d.First, d.Clients[1], d.Second, d.At.Seconds(), d.Until.Seconds())
+}
+
+// Doubles finds them. It finds less than Check, as it looks only at what is certain of each two, and says who it was.
+func (l Lock) Doubles() []Double {
+	type span struct {
+		hold
+		client   int
+		from, to int64
+	}
+	l.mu.Lock()
+	taken := make(map[string]*span)
+	for _, op := range l.ops {
+		h := op.Input.(hold)
+		s := taken[h.holder]
+		if s == nil {
+			s = &span{hold: h, client: op.ClientId}
+			taken[h.holder] = s
+		}
+		if h.take {
+			s.from = op.Return
+		} else {
+			s.to = op.Call
+		}
+	}
+	l.mu.Unlock()
+	all := slices.Collect(maps.Values(taken))
+	slices.SortFunc(all, func(a, b *span) int { return cmp.Compare(a.from, b.from) })
+	var out []Double
+	for i, a := range all {
+		for _, b := range all[i+1:] {
+			if a.object == b.object && b.from < a.to && b.from < b.to {
+				out = append(out, Double{a.object, a.holder, b.holder, [2]int{a.client, b.client}, time.Duration(b.from), time.Duration(min(a.to, b.to))})
+			}
+		}
+	}
+	return out
+}
