@@ -7,6 +7,7 @@
 //	guantong-drill run chaos      [-seed N] [-json FILE|-] [-minutes N] [-nodes N]
 //	guantong-drill run rolling    [-json FILE|-] [-rounds N] [-nodes N]
 //	guantong-drill bench voice    [-legs browser|phone] [-listeners N] [-seconds N] [-profile FILE] [-json FILE|-]
+//	guantong-drill bench start    [-messages N] [-json FILE|-]
 //	guantong-drill bench bundle   [-rounds N] [-json FILE|-]
 //	guantong-drill bench record   [-nodes N] [-writers 1,16,128] [-seconds N] [-rounds N] [-etcd PROGRAM] [-nats PROGRAM] [-profile PREFIX] [-json FILE|-]
 //
