@@ -71,18 +71,33 @@ func (n *Node) followLeaders() {
 // route brings an encoded command to the leader, wherever it is, and holds it while there is none. To ask again is safe: the
 // request ID makes it apply once.
 func (n *Node) route(ctx context.Context, data []byte, hold time.Duration) (res state.Result, err error) {
+	here := false
 	err = n.withLeader(ctx, hold, func(ctx context.Context, id, address string) error {
-		if id == n.cfg.NodeID {
+		if here = id == n.cfg.NodeID; here {
 			res, err = n.apply(ctx, data)
 		} else {
 			res, err = n.cfg.Peers.Propose(ctx, id, address, data)
 		}
 		return err
 	})
-	if err == nil {
+	switch {
+	case err != nil || here:
+	case res.Seq > 0:
 		n.events.reach(ctx, res.Seq, ownLimit)
+	case res.Reason == "":
+		n.catchUpWithLeader(ctx)
 	}
 	return res, err
+}
+
+// catchUpWithLeader waits, for as long as ownLimit, until this node has what the leader has now: a command that changed nothing names no event, and
+// what made it change nothing may not have come here yet.
+func (n *Node) catchUpWithLeader(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, ownLimit)
+	defer cancel()
+	if index, err := n.current(ctx); err == nil {
+		_ = n.fsm.reach(ctx, index) // it is committed all the same
+	}
 }
 
 // ownLimit is how long who proposed by this node waits until this node has it too: after it a node that is far behind answers
@@ -210,11 +225,9 @@ func (n *Node) Index(context.Context) (uint64, error) {
 	return index, nil
 }
 
-// ViewCurrent answers queries like View, from a state that holds everything that was acknowledged before the call, by whichever
-// node: linearizable. It waits for a leader as Propose does, and needs a quorum.
-func (n *Node) ViewCurrent(ctx context.Context, f func(*state.View) error) error {
-	var index uint64
-	err := n.withLeader(ctx, n.cfg.Hold, func(ctx context.Context, id, address string) (err error) {
+// current asks the leader up to which index a state must be applied to be current.
+func (n *Node) current(ctx context.Context) (index uint64, err error) {
+	err = n.withLeader(ctx, n.cfg.Hold, func(ctx context.Context, id, address string) error {
 		if id == n.cfg.NodeID || n.cfg.Peers == nil {
 			index, err = n.Index(ctx)
 		} else {
@@ -222,6 +235,13 @@ func (n *Node) ViewCurrent(ctx context.Context, f func(*state.View) error) error
 		}
 		return err
 	})
+	return index, err
+}
+
+// ViewCurrent answers queries like View, from a state that holds everything that was acknowledged before the call, by whichever
+// node: linearizable. It waits for a leader as Propose does, and needs a quorum.
+func (n *Node) ViewCurrent(ctx context.Context, f func(*state.View) error) error {
+	index, err := n.current(ctx)
 	if err != nil {
 		return err
 	}

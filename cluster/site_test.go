@@ -285,3 +285,42 @@ func TestANewcomerGetsTheWholeStateOfASiteThatWasAlone(t *testing.T) {
 		})
 	})
 }
+
+func TestWhoChangedNothingFindsWhatWasAcknowledgedBefore(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		_, nodes := inMemory(t, dir)
+		defer runAll(t, nodes)()
+		eventually(t, "three voters", func() bool { return voters(nodes[0]) == 3 && voters(nodes[2]) == 3 })
+		furnish(t, nodes[0])
+		leader := leading(nodes, nil)
+		for round := range 20 {
+			sent := message(fmt.Sprint(round))
+			id, to := fusion.ID{byte(round + 1)}, sent.To[0]
+			cmd, err := leader.Command(command.MessagePost, id, "zhang", sent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res, err := leader.Propose(t.Context(), cmd); err != nil || res.Err() != nil {
+				t.Fatal(res, err)
+			}
+			propose(t, leader, command.ReceiptAdd, state.ReceiptChange{Message: id, Recipient: to, State: state.Signed})
+			for _, n := range nodes {
+				if n == leader {
+					continue
+				}
+				propose(t, n, command.ReceiptAdd, state.ReceiptChange{Message: id, Recipient: to, State: state.Read}) // it is signed for already
+				err := n.View(func(v *state.View) error {
+					r, err := v.Receipt(id, to)
+					if err == nil && r.State != state.Signed {
+						t.Errorf("round %d: %s says %v", round, n.Status().NodeID, r.State)
+					}
+					return err
+				})
+				if err != nil {
+					t.Errorf("round %d: %s: %v", round, n.Status().NodeID, err)
+				}
+			}
+		}
+	})
+}

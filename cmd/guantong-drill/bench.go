@@ -221,14 +221,19 @@ func (b *bench) talk(ctx context.Context, limit limits) (load.Heard, time.Durati
 
 // takeProfile fetches a CPU profile from the server beside the talk, when one is wanted.
 func (b *bench) takeProfile(ctx context.Context) <-chan error {
+	return profileOf(ctx, b.s, b.d.profile, b.d.seconds)
+}
+
+// profileOf fetches a CPU profile from a server into a file; no file: none is wanted.
+func profileOf(ctx context.Context, s *peer.Server, file string, seconds int) <-chan error {
 	done := make(chan error, 1)
-	if b.d.profile == "" {
+	if file == "" {
 		done <- nil
 		return done
 	}
 	go func() {
 		done <- func() error {
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", b.s.Profile, b.d.seconds), nil)
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%d", s.Profile, seconds), nil)
 			if err != nil {
 				return err
 			}
@@ -241,7 +246,7 @@ func (b *bench) takeProfile(ctx context.Context) <-chan error {
 			if err != nil || res.StatusCode != http.StatusOK {
 				return fmt.Errorf("profile: %s: %w", res.Status, err)
 			}
-			return os.WriteFile(b.d.profile, raw, 0o644)
+			return os.WriteFile(file, raw, 0o644)
 		}()
 	}()
 	return done

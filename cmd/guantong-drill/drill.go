@@ -25,6 +25,7 @@ type drill struct {
 	begun  time.Time
 	life   context.Context // of the processes
 	end    context.CancelFunc
+	worst  float64 // s without an acknowledgement while nodes were restarted
 }
 
 func newDrill(ctx context.Context, s scenario, o options, errOut io.Writer) (*drill, error) {

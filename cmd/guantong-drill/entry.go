@@ -9,7 +9,7 @@ import (
 )
 
 // lateEntry measures from the click on a group in which somebody talks to the first sound of it out of the decoder (MCPTT KPI 4).
-func (s *site) lateEntry(ctx context.Context, d *drill, t *timing) error {
+func (s *cast) lateEntry(ctx context.Context, d *drill, t *timing) error {
 	if err := s.chief.tune(ctx, s.groups, s.one); err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (s *site) lateEntry(ctx context.Context, d *drill, t *timing) error {
 	return nil
 }
 
-func (s *site) enterLate(ctx context.Context) (float64, error) {
+func (s *cast) enterLate(ctx context.Context) (float64, error) {
 	if err := s.officer.tune(ctx, s.groups); err != nil {
 		return 0, err
 	}
@@ -58,7 +58,7 @@ func (s *site) enterLate(ctx context.Context) (float64, error) {
 }
 
 // firstSound is the time from the click to the first frame on any slot that is not silence; NaN when there is none.
-func (s *site) firstSound(ctx context.Context, before float64) (float64, error) {
+func (s *cast) firstSound(ctx context.Context, before float64) (float64, error) {
 	events, err := s.officer.page.Events(ctx)
 	if err != nil {
 		return 0, err
@@ -84,7 +84,7 @@ func (s *site) firstSound(ctx context.Context, before float64) (float64, error) 
 }
 
 // presses measures access time again, without a listener's judgement, until there are enough presses for a percentile.
-func (s *site) presses(ctx context.Context, d *drill, t *timing) error {
+func (s *cast) presses(ctx context.Context, d *drill, t *timing) error {
 	for i := range 2 * d.rounds {
 		who := []*station{s.chief, s.officer}[i%2]
 		if i < 2 {

@@ -16,7 +16,7 @@ const floodTime = 25 * time.Second
 
 // underFlood floods the registrar with REGISTER and INVITE while the duty telephone, which was registered before, calls the group, and emergency calls are made from the chief's
 // console by its emergency button. emergency_ms_under_flood is from the button having been held as long as the page wants to the floor shown as granted.
-func (s *site) underFlood(ctx context.Context, d *drill, t *timing) error {
+func (s *cast) underFlood(ctx context.Context, d *drill, t *timing) error {
 	server, err := netip.ParseAddrPort(s.server.SIP)
 	if err != nil {
 		return fmt.Errorf("flood: %w", err)
@@ -45,7 +45,7 @@ func (s *site) underFlood(ctx context.Context, d *drill, t *timing) error {
 	return d.sayTo(ctx, "after the flood", s.chief, []*station{s.officer, s.brigade}, nil, t)
 }
 
-func (s *site) callsUnderFlood(ctx context.Context, d *drill) error {
+func (s *cast) callsUnderFlood(ctx context.Context, d *drill) error {
 	before := time.Now()
 	err := s.brigade.dial(ctx, s.one)
 	d.check("the duty telephone gets into the group under the flood", "answered", fmt.Sprint(err), err == nil)
@@ -64,7 +64,7 @@ func (s *site) callsUnderFlood(ctx context.Context, d *drill) error {
 }
 
 // emergency holds the button until the page has the floor, and clears the emergency again.
-func (s *site) emergency(ctx context.Context) (float64, error) {
+func (s *cast) emergency(ctx context.Context) (float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	page := s.chief.page

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/guantong-net/guantong/testbed/site"
 )
 
 // options are the flags of all scenarios; each reads the ones that it knows.
@@ -28,6 +30,11 @@ type options struct {
 	seconds    int
 	profile    string
 	flood      int
+	nodes      int
+	writers    string
+	etcd, nats string // programs
+	minutes    float64
+	messages   int
 }
 
 // scenario is one thing that the drill can do.
@@ -41,7 +48,11 @@ func scenarios() []scenario {
 		{"run", "one-site", "two browser consoles and two telephones in a group and in a patch: everybody hears everybody, and nobody else does", oneSite},
 		{"run", "power-cut", "kill -9 and power cuts under a load of messages, uploads and bursts: nothing acknowledged is lost", powerCut},
 		{"bench", "voice", "one talker to many listeners: CPU and memory of the server, by -legs browser or phone", benchVoice},
+		{"bench", "start", "a node that has nothing, and one with many messages: memory while idle, time to start", benchStart},
 		{"bench", "bundle", "bundles of 100 octets: what is around them, CPU time and allocations to write and read them", benchBundle},
+		{"run", "chaos", "random faults on a site of three nodes, whose clients' histories must be linearizable", runChaos},
+		{"run", "rolling", "three nodes restarted one by one under load, then recovered from a lost quorum: nothing is lost", rolling},
+		{"bench", "record", "messages through the client API of three nodes, beside etcd-server and nats-server where they are installed", benchRecord},
 	}
 }
 
@@ -93,8 +104,8 @@ func runScenario(ctx context.Context, s scenario, args []string, out, errOut io.
 	if err != nil {
 		return false, err
 	}
-	if s.name == "power-cut" && o.diskRounds > 0 && os.Geteuid() == 0 && os.Getenv(ownMounts) == "" {
-		return rerun(ctx, out, errOut)
+	if os.Geteuid() == 0 && s.ownMounts(o) && os.Getenv(ownMounts) == "" || os.Geteuid() == 0 && s.ownPlace() && !site.Unshared() {
+		return rerun(ctx, s.ownPlace(), out, errOut)
 	}
 	fmt.Fprintln(errOut, machine())
 	d, err := newDrill(ctx, s, o, errOut)
@@ -113,14 +124,28 @@ func runScenario(ctx context.Context, s scenario, args []string, out, errOut io.
 	return d.report.Passed, nil
 }
 
+// ownMounts tells whether a scenario mounts file systems when it may.
+func (s scenario) ownMounts(o options) bool {
+	return s.name == "power-cut" && o.diskRounds > 0
+}
+
+// ownPlace tells whether a scenario makes networks and file systems when it may.
+func (s scenario) ownPlace() bool {
+	return s.name == "chaos" || s.name == "rolling" || s.name == "dead-server"
+}
+
 // ownMounts marks a drill that runs in a mount namespace of its own.
 const ownMounts = "GUANTONG_DRILL_OWN_MOUNTS"
 
-// rerun runs this same command in a mount namespace of its own, so that whatever it mounts is gone with it, even after kill -9.
-func rerun(ctx context.Context, out, errOut io.Writer) (bool, error) {
+// rerun runs this same command in a mount namespace of its own, so that whatever it mounts is gone with it, even after kill -9; and, if it is to, in a
+// network namespace of its own.
+func rerun(ctx context.Context, network bool, out, errOut io.Writer) (bool, error) {
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", os.Args[1:]...)
 	cmd.Stdout, cmd.Stderr, cmd.Env = out, errOut, append(os.Environ(), ownMounts+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGTERM}
+	if network {
+		site.Unshare(cmd)
+	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	err := cmd.Run()
 	var exit *exec.ExitError
@@ -152,6 +177,22 @@ func parse(s scenario, args []string, errOut io.Writer) (options, error) {
 		fs.IntVar(&o.listeners, "listeners", 200, "how many listen")
 		fs.IntVar(&o.seconds, "seconds", 20, "of silence, and of talk")
 		fs.StringVar(&o.profile, "profile", "", "file for a CPU profile of the server while it forwards (costs some CPU itself)")
+	case "chaos":
+		fs.IntVar(&o.nodes, "nodes", 3, "of the site")
+		fs.Float64Var(&o.minutes, "minutes", 3, "of faults")
+	case "start":
+		fs.IntVar(&o.messages, "messages", 1_000_000, "that the node has")
+	case "rolling":
+		fs.IntVar(&o.nodes, "nodes", 3, "of the site")
+		fs.IntVar(&o.rounds, "rounds", 2, "of restarts of all nodes")
+	case "record":
+		fs.IntVar(&o.nodes, "nodes", 3, "of the site, and of each other program")
+		fs.StringVar(&o.writers, "writers", "1,16,128", "how many write at once, one measurement after the other")
+		fs.IntVar(&o.seconds, "seconds", 5, "of each measurement")
+		fs.IntVar(&o.rounds, "rounds", 3, "of all measurements in turns; the medians count")
+		fs.StringVar(&o.profile, "profile", "", "beginning of file names for CPU profiles of our nodes at the most writers (costs some CPU itself)")
+		fs.StringVar(&o.etcd, "etcd", "etcd", "program to compare with")
+		fs.StringVar(&o.nats, "nats", "nats-server", "program to compare with")
 	}
 	if err := fs.Parse(args); err != nil {
 		return o, err

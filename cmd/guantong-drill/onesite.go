@@ -13,8 +13,8 @@ import (
 	"github.com/guantong-net/guantong/testbed/peer"
 )
 
-// site is the cast of one-site.
-type site struct {
+// cast is who takes part in one-site.
+type cast struct {
 	server           *peer.Server
 	admin            *peer.API
 	chief, officer   *station // consoles: a dispatcher, and a unit without a dispatcher's rights
@@ -24,7 +24,7 @@ type site struct {
 	groups           []fusion.Number
 }
 
-func (s *site) all() []*station { return []*station{s.chief, s.officer, s.brigade, s.pilot} }
+func (s *cast) all() []*station { return []*station{s.chief, s.officer, s.brigade, s.pilot} }
 
 // oneSite is the scenario: figures as in the issue that asks for it.
 func oneSite(ctx context.Context, d *drill) error {
@@ -60,8 +60,8 @@ func (t *timing) report(d *drill) {
 }
 
 // gather starts the server and everybody's devices.
-func (d *drill) gather(ctx context.Context) (*site, error) {
-	s := &site{one: local(1), two: local(2), closed: local(4), listen: local(5)}
+func (d *drill) gather(ctx context.Context) (*cast, error) {
+	s := &cast{one: local(1), two: local(2), closed: local(4), listen: local(5)}
 	s.groups = []fusion.Number{s.one, s.two, s.closed, s.listen}
 	var err error
 	if s.server, s.admin, err = d.startServer(ctx, d.dir+"/server", d.dir+"/data"); err != nil {
@@ -94,7 +94,7 @@ func (d *drill) gather(ctx context.Context) (*site, error) {
 	return s, err
 }
 
-func (s *site) closedGroups(ctx context.Context) error {
+func (s *cast) closedGroups(ctx context.Context) error {
 	members := []state.Member{
 		{Group: s.closed, Unit: local(101), Talk: true}, {Group: s.closed, Unit: local(801), Talk: true},
 		{Group: s.listen, Unit: local(101), Talk: true}, {Group: s.listen, Unit: local(102), Talk: false},
@@ -113,7 +113,7 @@ func (s *site) closedGroups(ctx context.Context) error {
 	return nil
 }
 
-func (s *site) close() {
+func (s *cast) close() {
 	for _, st := range s.all() {
 		if st != nil && st.page != nil {
 			st.page.Close()
@@ -128,7 +128,7 @@ func (s *site) close() {
 }
 
 // everybodyTalks lets each talk and all others hear it.
-func (s *site) everybodyTalks(ctx context.Context, d *drill, where string, t *timing) error {
+func (s *cast) everybodyTalks(ctx context.Context, d *drill, where string, t *timing) error {
 	for _, talker := range s.all() {
 		var hearers []*station
 		for _, h := range s.all() {
@@ -143,7 +143,7 @@ func (s *site) everybodyTalks(ctx context.Context, d *drill, where string, t *ti
 	return nil
 }
 
-func (s *site) inOneGroup(ctx context.Context, d *drill, t *timing) error {
+func (s *cast) inOneGroup(ctx context.Context, d *drill, t *timing) error {
 	err := errors.Join(s.chief.tune(ctx, s.groups, s.one), s.officer.tune(ctx, s.groups, s.one), s.brigade.dial(ctx, s.one), s.pilot.dial(ctx, s.one))
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func (s *site) inOneGroup(ctx context.Context, d *drill, t *timing) error {
 }
 
 // inAPatch has a console and a telephone in each of two groups: apart they do not hear one another, patched they do.
-func (s *site) inAPatch(ctx context.Context, d *drill, t *timing) error {
+func (s *cast) inAPatch(ctx context.Context, d *drill, t *timing) error {
 	if err := errors.Join(s.officer.tune(ctx, s.groups, s.two), s.pilot.dial(ctx, s.two)); err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 
 // withoutPermission shows that who is no member neither joins nor hears, and that who may only listen does not talk. The page is not asked to be honest: what it hides
 // is tried past it, on a WebSocket of the same user.
-func (s *site) withoutPermission(ctx context.Context, d *drill, t *timing) error {
+func (s *cast) withoutPermission(ctx context.Context, d *drill, t *timing) error {
 	if err := errors.Join(s.chief.tune(ctx, s.groups, s.closed), s.brigade.dial(ctx, s.closed)); err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (s *site) withoutPermission(ctx context.Context, d *drill, t *timing) error
 }
 
 // strangersAreRefused tries to get into the closed group by the protocol and by telephone.
-func (s *site) strangersAreRefused(ctx context.Context, d *drill) error {
+func (s *cast) strangersAreRefused(ctx context.Context, d *drill) error {
 	refusal, err := s.ask(ctx, s.officer.account, map[string]any{"t": "join", "id": 2, "talk": s.closed.String()})
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (s *site) strangersAreRefused(ctx context.Context, d *drill) error {
 }
 
 // ask opens a WebSocket for an account, sends one request with id 2, and gives the type of the answer.
-func (s *site) ask(ctx context.Context, a peer.Account, request any) (string, error) {
+func (s *cast) ask(ctx context.Context, a peer.Account, request any) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	session, _, err := s.server.API().Login(ctx, a.User, a.Password)
@@ -74,7 +74,7 @@ func (s *site) ask(ctx context.Context, a peer.Account, request any) (string, er
 }
 
 // listenerIsDenied has the officer press in a group in which it may only listen.
-func (s *site) listenerIsDenied(ctx context.Context, d *drill) error {
+func (s *cast) listenerIsDenied(ctx context.Context, d *drill) error {
 	if err := errors.Join(s.chief.tune(ctx, s.groups, s.listen), s.officer.tune(ctx, s.groups, s.listen)); err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (s *site) listenerIsDenied(ctx context.Context, d *drill) error {
 }
 
 // floorIsNotTaken has the officer press, past its page, in a group that it has not joined and may not.
-func (s *site) floorIsNotTaken(ctx context.Context, d *drill) error {
+func (s *cast) floorIsNotTaken(ctx context.Context, d *drill) error {
 	answer, err := s.ask(ctx, s.officer.account, map[string]any{"t": "press", "id": 2, "talks": []string{s.closed.String()}, "request": "0123456789abcdef0123456789abcdef", "precedence": "routine"})
 	got := answer
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -119,6 +119,6 @@ func (s *site) floorIsNotTaken(ctx context.Context, d *drill) error {
 }
 
 // talker is who talks in a group, as the chief's console shows it.
-func (s *site) talker(ctx context.Context, g fusion.Number) (string, error) {
+func (s *cast) talker(ctx context.Context, g fusion.Number) (string, error) {
 	return s.chief.page.Attribute(ctx, "talker-"+g.String(), "data-talker")
 }

@@ -31,15 +31,15 @@ type API struct {
 
 // NewAPI talks to the server whose certificate is the one given.
 func NewAPI(address string, trust *x509.Certificate) *API {
-	c := pinned(trust)
+	c := Pinned(trust)
 	return &API{base: "https://" + address, tls: c, http: &http.Client{
 		Timeout:   30 * time.Second,
 		Transport: &http.Transport{TLSClientConfig: c, MaxIdleConnsPerHost: 64, ForceAttemptHTTP2: false},
 	}}
 }
 
-// pinned accepts one certificate only, whoever has signed it.
-func pinned(trust *x509.Certificate) *tls.Config {
+// Pinned accepts one certificate only, whoever has signed it.
+func Pinned(trust *x509.Certificate) *tls.Config {
 	return &tls.Config{
 		MinVersion:         tls.VersionTLS12,
 		InsecureSkipVerify: true, // replaced by the stricter rule below
@@ -69,6 +69,9 @@ func (a *API) With(token string) *API {
 	out.token = token
 	return &out
 }
+
+// Token is the session's, for other clients that go on with it.
+func (a *API) Token() string { return a.token }
 
 // From gives a client that connects from an address of its own in 127/8, as another machine would: the server limits what one address may ask.
 func (a *API) From(local netip.Addr) *API {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,8 +27,19 @@ type Server struct {
 	Phones  []Account // the extensions that the first start made
 	StartMS float64   // from exec to the first 200 of /readyz
 
-	binary, dir, data, media string
-	rtpLow                   int
+	c      ServerConfig
+	media  string
+	rtpLow int
+}
+
+// ServerConfig says where a server runs.
+type ServerConfig struct {
+	Binary string
+	Dir    string   // of its configuration
+	Data   string   // which may be on another disk
+	Host   string   // its address [127.0.0.1]
+	Within []string // the command that runs it in a place of its own, such as a network namespace
+	More   string   // further lines of its configuration
 }
 
 // Account is a telephone's account as the first start prints it.
@@ -45,14 +57,23 @@ func BuildServer(ctx context.Context, dir string) (string, error) {
 
 // NewServer prepares a server with its configuration in dir, and its data in a folder that may be on another disk. It is not started yet.
 func NewServer(binary, dir, data string) (*Server, error) {
+	return NewServerAt(ServerConfig{Binary: binary, Dir: dir, Data: data})
+}
+
+// NewServerAt prepares a server in a place of its own.
+func NewServerAt(c ServerConfig) (*Server, error) {
+	if c.Host == "" {
+		c.Host = "127.0.0.1"
+	}
 	ports, err := FreePorts(4)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{binary: binary, dir: dir, data: data}
-	s.HTTP, s.SIP, s.Profile, s.media = loopback(ports[0]), loopback(ports[1]), loopback(ports[2]), loopback(ports[3])
+	s := &Server{c: c}
+	s.HTTP, s.SIP, s.media = s.at(ports[0]), s.at(ports[1]), s.at(ports[3])
+	s.Profile = fmt.Sprintf("127.0.0.1:%d", ports[2])
 	s.rtpLow = 12000 + ports[0]%9*2000 // two servers on one machine seldom meet; below the ephemeral ports
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("peer: server: %w", err)
 	}
 	if err := os.WriteFile(s.configPath(), []byte(s.config()), 0o600); err != nil {
@@ -61,17 +82,22 @@ func NewServer(binary, dir, data string) (*Server, error) {
 	return s, nil
 }
 
-func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+func (s *Server) at(port int) string { return fmt.Sprintf("%s:%d", s.c.Host, port) }
 
-func (s *Server) configPath() string { return filepath.Join(s.dir, "guantong.yaml") }
+func (s *Server) configPath() string { return filepath.Join(s.c.Dir, "guantong.yaml") }
 
 // Data is the server's data folder.
-func (s *Server) Data() string { return s.data }
+func (s *Server) Data() string { return s.c.Data }
 
-// Start starts the process and waits until it says that it is ready. The log is new with each start.
-func (s *Server) Start(ctx, life context.Context) error {
+// Host is the server's address.
+func (s *Server) Host() string { return s.c.Host }
+
+// Start starts the process, with further arguments where there are some, and waits until it says that it is ready. The log is new with each start.
+func (s *Server) Start(ctx, life context.Context, more ...string) error {
 	before := time.Now()
-	p, err := StartProcess(life, s.dir, nil, s.binary, "serve", "-config", s.configPath())
+	words := append(slices.Clone(s.c.Within), s.c.Binary, "serve", "-config", s.configPath())
+	words = append(words, more...)
+	p, err := StartProcess(life, s.c.Dir, nil, words[0], words[1:]...)
 	if err != nil {
 		return err
 	}
@@ -161,4 +187,15 @@ func (s *Server) FirstLogin(ctx context.Context) (*API, error) {
 	s.Pass = fresh
 	session, _, err = s.API().Login(ctx, s.User, s.Pass)
 	return session, err
+}
+
+// Operator runs an operator's command of the server's program with its configuration, in its place: "recover", "-force".
+func (s *Server) Operator(ctx context.Context, name string, more ...string) (string, error) {
+	words := append(slices.Clone(s.c.Within), s.c.Binary, name, "-config", s.configPath())
+	words = append(words, more...)
+	said, err := exec.CommandContext(ctx, words[0], words[1:]...).CombinedOutput()
+	if err != nil {
+		return string(said), fmt.Errorf("peer: %s: %w: %s", name, err, said)
+	}
+	return string(said), nil
 }

@@ -2,13 +2,13 @@ package peer
 
 import "fmt"
 
-// config is the whole configuration of a drill's server: everything on loopback, on ports of its own. What is not said here is as the manual says.
+// config is the whole configuration of a drill's server: everything on one address, on ports of its own. What is not said here is as the manual says.
 func (s *Server) config() string {
 	return fmt.Sprintf(`# Made by guantong-drill.
 data: %q
 console:
   listen: %q
-  names: ["127.0.0.1"]
+  names: [%q]
 media:
   listen: %q
 telephone:
@@ -21,5 +21,5 @@ disk:
   reserve: 16MB
   warn: 32MB
 profile: %q
-`, s.Data(), s.HTTP, s.media, s.SIP, s.SIP, s.rtpLow, s.rtpLow+1999, s.Profile)
+%s`, s.Data(), s.HTTP, s.c.Host, s.media, s.SIP, s.SIP, s.rtpLow, s.rtpLow+1999, s.Profile, s.c.More)
 }

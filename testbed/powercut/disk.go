@@ -114,6 +114,30 @@ func (d *Disk) Cut() error {
 	return nil
 }
 
+// From include/uapi/linux/fs.h: _IOWR('X', 119, int) and _IOWR('X', 120, int).
+const (
+	freeze = 0xC0045877
+	thaw   = 0xC0045878
+)
+
+// Freeze makes the file system hang (fsfreeze(8)): what writes to it or syncs it waits until Thaw, and cannot even be killed meanwhile.
+func (d *Disk) Freeze() error { return d.ioctl(freeze, "freeze") }
+
+// Thaw lets a frozen file system go on.
+func (d *Disk) Thaw() error { return d.ioctl(thaw, "thaw") }
+
+func (d *Disk) ioctl(request uintptr, what string) error {
+	f, err := os.Open(d.mount)
+	if err != nil {
+		return fmt.Errorf("powercut: %s: %w", what, err)
+	}
+	defer f.Close()
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, f.Fd(), request, 0); errno != 0 {
+		return fmt.Errorf("powercut: %s: %w", what, errno)
+	}
+	return nil
+}
+
 // Unmount takes the file system away. A process that has just been killed may hold it for a moment more.
 func (d *Disk) Unmount(ctx context.Context) error {
 	for d.mounted {
