@@ -6,6 +6,8 @@ import (
 	"io"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/guantong-net/guantong/fusion/state"
 )
 
 // UnderLog puts a LogStore between the log and the disk.
@@ -43,4 +45,10 @@ func (n *Node) SavedState() ([]byte, error) {
 	defer reading.Close()
 	err := reading.Save(out)
 	return out.Bytes(), err
+}
+
+// OfVersion makes a node that runs the program of another cluster version.
+func (c Config) OfVersion(m *state.Machine) Config {
+	c.machine = m
+	return c
 }
