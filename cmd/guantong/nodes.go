@@ -284,7 +284,14 @@ type told struct {
 
 // carryOut does what an operator on this machine asks for.
 func (c *control) carryOut(ctx context.Context, words []string) told {
-	text, err := c.node(ctx, words)
+	if len(words) == 0 {
+		return told{Error: errUsage.Error()}
+	}
+	ask := c.node
+	if words[0] == "state" {
+		ask = c.hash
+	}
+	text, err := ask(ctx, words)
 	if err != nil {
 		return told{Error: err.Error()}
 	}
