@@ -127,7 +127,7 @@ func (s *server) openNodePort(ctx context.Context) error {
 		return err
 	}
 	p.mux, err = mux.Open(ctx, mux.Config{
-		Listen: s.cfg.Nodes.Listen, Self: p.self, Certificate: cert, Roots: s.authority.Pool(), Admit: p.admit, Log: s.log,
+		Listen: s.cfg.Nodes.Listen, Self: p.self, Certificate: cert, Roots: s.authority.Pool(), Admit: p.admit, Log: s.log, Refused: s.noteStranger,
 	})
 	if err != nil {
 		return err
