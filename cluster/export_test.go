@@ -3,9 +3,13 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/guantong-net/guantong/cluster/store"
+	"github.com/guantong-net/guantong/fusion/state"
 )
 
 // UnderLog puts a LogStore between the log and the disk.
@@ -43,4 +47,45 @@ func (n *Node) SavedState() ([]byte, error) {
 	defer reading.Close()
 	err := reading.Save(out)
 	return out.Bytes(), err
+}
+
+// OfVersion makes a node that runs the program of another cluster version.
+func (c Config) OfVersion(m *state.Machine) Config {
+	c.machine = m
+	return c
+}
+
+// Log gives all entries of the node's log.
+func (n *Node) Log() (out []*raft.Log, err error) {
+	last, err := n.raftlog.LastIndex()
+	for i := uint64(1); err == nil && i <= last; i++ {
+		entry := new(raft.Log)
+		err = n.raftlog.GetLog(i, entry)
+		out = append(out, entry)
+	}
+	return out, err
+}
+
+// Replay applies entries to an empty state, so many at once, and gives the state's hash.
+func Replay(dir string, entries []*raft.Log, together int) (sum []byte, err error) {
+	n, closeAll, err := openStill(Config{Dir: dir, Reserve: 1 << 20})
+	if err != nil {
+		return nil, err
+	}
+	for len(entries) > 0 && err == nil {
+		batch := entries[:min(together, len(entries))]
+		entries = entries[len(batch):]
+		for _, answer := range n.fsm.ApplyBatch(batch) {
+			if failed, is := answer.(error); is {
+				err = failed
+			}
+		}
+	}
+	if err == nil {
+		err = n.store.View(func(tx *store.Tx) (err error) {
+			sum, err = state.Hash(tx)
+			return err
+		})
+	}
+	return sum, errors.Join(err, closeAll())
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 
@@ -23,7 +24,8 @@ type fsm struct {
 	store   *store.Store
 	events  *board
 	observe func(stamp uint64)
-	alone   func() bool // whether no other node could need a snapshot
+	alone   func() bool   // whether no other node could need a snapshot
+	version atomic.Uint32 // of the cluster: what may be proposed
 
 	mu      sync.Mutex
 	applied uint64
@@ -51,7 +53,7 @@ func (f *fsm) applyRange(logs []*raft.Log, out []any) {
 		return
 	}
 	err := f.transact(logs, out)
-	if errors.Is(err, store.ErrTooBig) && len(logs) > 1 {
+	if len(logs) > 1 && (errors.Is(err, store.ErrTooBig) || errors.Is(err, state.ErrUnknownCommand)) { // all before the unknown one is applied
 		half := len(logs) / 2
 		f.applyRange(logs[:half], out[:half])
 		f.applyRange(logs[half:], out[half:])
@@ -70,6 +72,7 @@ func fill(out []any, err error) {
 
 func (f *fsm) transact(logs []*raft.Log, out []any) error {
 	var events []state.Event
+	raised := false
 	last := logs[len(logs)-1].Index
 	if last <= f.Applied() {
 		return nil // replayed at start-up: the state has it
@@ -84,8 +87,9 @@ func (f *fsm) transact(logs []*raft.Log, out []any) error {
 			if err != nil {
 				return err
 			}
-			out[i] = res
+			out[i] = res.Result
 			events = append(events, made...)
+			raised = raised || res.raised
 		}
 		return tx.SetMetaUint(metaApplied, last)
 	})
@@ -97,17 +101,50 @@ func (f *fsm) transact(logs []*raft.Log, out []any) error {
 	f.moved()
 	f.mu.Unlock()
 	f.events.post(events)
+	if raised {
+		return f.readVersion()
+	}
 	return nil
 }
 
-func (f *fsm) applyOne(tx *store.Tx, l *raft.Log) (state.Result, []state.Event, error) {
+// applied is what became of an entry.
+type applied struct {
+	state.Result
+	raised bool // the cluster's version
+}
+
+func (f *fsm) applyOne(tx *store.Tx, l *raft.Log) (applied, []state.Event, error) {
 	cmd, err := command.Decode(l.Data)
+	if errors.Is(err, command.ErrVersion) || errors.Is(err, command.ErrUnknownField) {
+		err = fmt.Errorf("%w: %w", state.ErrUnknownCommand, err)
+	}
 	if err != nil {
-		return state.Result{}, nil, fmt.Errorf("log entry %d: %w", l.Index, err)
+		return applied{}, nil, fmt.Errorf("log entry %d: %w", l.Index, err)
 	}
 	f.observe(cmd.HLC)
-	return f.machine.Apply(tx, cmd, l.Index)
+	res, events, err := f.machine.Apply(tx, cmd, l.Index)
+	return applied{res, cmd.Type == command.VersionRaise}, events, err
 }
+
+// readVersion reads the cluster's version from the state. When it is later than this program's nothing is applied any further.
+func (f *fsm) readVersion() error {
+	var version uint32
+	err := f.store.View(func(tx *store.Tx) (err error) {
+		version, err = state.NewView(tx).ClusterVersion()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	f.version.Store(version)
+	if version > f.machine.Version() {
+		return f.stop(fmt.Errorf("%w: the site is at cluster version %d, this program knows %d", state.ErrUnknownCommand, version, f.machine.Version()))
+	}
+	return nil
+}
+
+// outdated tells whether it has stopped because the site is of a later version than this program.
+func (f *fsm) outdated() bool { return errors.Is(f.failed(), state.ErrUnknownCommand) }
 
 // Applied is the index of the last entry that is in the state.
 func (f *fsm) Applied() uint64 {

@@ -106,7 +106,16 @@ func (n *Node) openStore() error {
 	}
 	n.turn.next()
 	n.fsm = &fsm{observe: n.clock.observe, alone: n.alone, machine: n.machine, store: n.store, events: n.events, applied: applied, stopped: make(chan struct{})}
-	return nil
+	return n.islandOr(n.fsm.readVersion())
+}
+
+// islandOr is nil when an error only says that this program is older than its site: then the node goes on with what it has, as an
+// island that applies nothing, until it is upgraded.
+func (n *Node) islandOr(err error) error {
+	if n.fsm.outdated() {
+		return nil
+	}
+	return err
 }
 
 // openRaft starts Raft, and reports whether this node is the only voter.
@@ -203,7 +212,7 @@ func (n *Node) lead(ctx context.Context) error {
 	go func() { result <- barrier.Error() }()
 	select {
 	case err := <-result:
-		return errors.Join(err, n.fsm.failed())
+		return errors.Join(err, n.islandOr(n.fsm.failed()))
 	case <-ctx.Done():
 		return fmt.Errorf("lead: %w", ctx.Err())
 	}
@@ -224,6 +233,7 @@ func (n *Node) Run(ctx context.Context) error {
 	if n.outbox != nil {
 		minding.Go(func() { n.drainOutbox(ctx) })
 	}
+	stopped := n.fsm.stopped
 	for {
 		select {
 		case <-ctx.Done():
@@ -232,11 +242,20 @@ func (n *Node) Run(ctx context.Context) error {
 			return nil
 		case <-n.raftlog.Failed():
 			return n.raftlog.Err()
-		case <-n.fsm.stopped:
-			return n.fsm.failed()
+		case <-stopped:
+			if !n.fsm.outdated() {
+				return n.fsm.failed()
+			}
+			n.log.ErrorContext(ctx, "this node goes on as an island until it is upgraded", "error", n.fsm.failed())
+			stopped = nil
 		case <-ticker.C:
 			if err := n.retain(ctx); err != nil {
 				n.log.WarnContext(ctx, "retention waits", "error", err)
+			}
+			if n.cfg.Peers == nil && n.serving() == nil && n.Leads() {
+				if err := n.raiseVersion(ctx, nil); err != nil {
+					n.log.WarnContext(ctx, "the cluster version stays", "error", err)
+				}
 			}
 		}
 	}

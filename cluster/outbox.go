@@ -69,6 +69,9 @@ func (n *Node) ProposeOrHold(ctx context.Context, cmd command.Command) (res stat
 		res, err = n.Propose(ctx, cmd)
 		return res, false, err
 	}
+	if n.fsm.outdated() {
+		return res, true, n.holdOutdated(cmd)
+	}
 	data, err := n.prepare(&cmd)
 	if err != nil {
 		return res, false, err
@@ -86,6 +89,15 @@ func (n *Node) ProposeOrHold(ctx context.Context, cmd command.Command) (res stat
 		return state.Result{}, false, err
 	}
 	return state.Result{}, true, nil
+}
+
+// holdOutdated holds a command that the site would take, of a node that cannot follow it until it is upgraded.
+func (n *Node) holdOutdated(cmd command.Command) error {
+	data, err := n.encode(&cmd)
+	if err != nil {
+		return err
+	}
+	return n.hold(cmd, data)
 }
 
 func outboxKey(cmd command.Command) []byte {
@@ -131,7 +143,7 @@ func (n *Node) drainOutbox(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if n.Held() == 0 || n.Leader() == "" {
+		if n.Held() == 0 || n.Leader() == "" || n.fsm.outdated() {
 			continue
 		}
 		if err := n.drainOnce(ctx); err != nil && ctx.Err() == nil {

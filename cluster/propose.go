@@ -104,6 +104,11 @@ func (n *Node) prepare(cmd *command.Command) ([]byte, error) {
 	if err := n.serving(); err != nil {
 		return nil, err
 	}
+	return n.encode(cmd)
+}
+
+// encode checks a command and gives it what it lacks.
+func (n *Node) encode(cmd *command.Command) ([]byte, error) {
 	if cmd.Version == 0 {
 		cmd.Version = command.Version
 	}
@@ -117,6 +122,9 @@ func (n *Node) prepare(cmd *command.Command) ([]byte, error) {
 			err = fusion.E(fusion.BadRequest, "unknown_field", "%v", err)
 		}
 		return nil, err
+	}
+	if since, is := n.machine.Since(*cmd), n.fsm.version.Load(); since > is {
+		return nil, fusion.E(fusion.Busy, "not_all_upgraded", "it needs cluster version %d, the site is at %d: not every node knows it yet", since, is)
 	}
 	data, err := command.Encode(*cmd)
 	if err != nil {
@@ -134,6 +142,9 @@ func (n *Node) serving() error {
 	}
 	if err := n.raftlog.Err(); err != nil {
 		return fusion.E(fusion.Broken, "log_failed", "%v", err)
+	}
+	if n.fsm.outdated() {
+		return fusion.E(fusion.CutOff, "outdated", "this node's program is older than its site: it has to be upgraded, until then it is an island: %v", n.fsm.failed())
 	}
 	if err := n.fsm.failed(); err != nil {
 		return fusion.E(fusion.Broken, "state_stopped", "%v", err)

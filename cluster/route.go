@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -246,7 +247,7 @@ func (n *Node) ViewCurrent(ctx context.Context, f func(*state.View) error) error
 		return err
 	}
 	if err := n.fsm.reach(ctx, index); err != nil {
-		return err
+		return cmp.Or(n.serving(), err)
 	}
 	return n.View(f)
 }
@@ -267,7 +268,7 @@ func (n *Node) Age() time.Duration {
 func (n *Node) Progress() forward.Progress {
 	disk := n.raftlog.Latency()
 	return forward.Progress{
-		Applied: n.fsm.Applied(), Last: n.raft.LastIndex(), Term: n.raft.CurrentTerm(),
+		Applied: n.fsm.Applied(), Last: n.raft.LastIndex(), Term: n.raft.CurrentTerm(), Knows: n.machine.Version(),
 		Fsync: uint64(disk.P99.Microseconds()), Appends: uint64(disk.Samples),
 	}
 }

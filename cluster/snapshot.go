@@ -55,7 +55,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	f.moved()
 	f.mu.Unlock()
 	f.events.reset(last)
-	return nil
+	return f.readVersion()
 }
 
 // snapshot is what raft keeps of the state as of one moment.

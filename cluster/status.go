@@ -23,7 +23,9 @@ type Status struct {
 	ClockAhead uint64       `json:"clock_ahead"`    // stamps that were more than 5 minutes ahead of us
 	Age        int64        `json:"age_ms"`         // how old a view of this node may be, ms
 	Held       int          `json:"held,omitempty"` // accepted here without a quorum, not yet replicated
-	FsyncP50   float64      `json:"fsync_p50_ms"`   // of the log's appends within the last minute
+	Version    uint32       `json:"cluster_version"`
+	Knows      uint32       `json:"knows_version"` // the highest cluster version that this program knows
+	FsyncP50   float64      `json:"fsync_p50_ms"`  // of the log's appends within the last minute
 	FsyncP99   float64      `json:"fsync_p99_ms"`
 	Appends    int          `json:"appends"`               // how many those are
 	HandedOver uint64       `json:"handed_over,omitempty"` // times that leadership was given away because the disk was slow
@@ -51,6 +53,7 @@ func (n *Node) Status() Status {
 		Pending: len(n.pending), Reserve: n.guard.Reserve(), StateSize: n.store.Size(), ClockAhead: n.clock.counted(),
 	}
 	s.Age, s.Held = n.Age().Milliseconds(), n.Held()
+	s.Version, s.Knows = n.fsm.version.Load(), n.machine.Version()
 	disk := n.raftlog.Latency()
 	s.FsyncP50, s.FsyncP99, s.Appends = millis(disk.P50), millis(disk.P99), disk.Samples
 	n.reign.mu.Lock()

@@ -66,6 +66,9 @@ func (n *Node) mindNodes(ctx context.Context) {
 
 // mindOnce asks every node how it is, and does what is to be done, a few steps at once: two promotions belong together.
 func (n *Node) mindOnce(ctx context.Context) error {
+	if n.fsm.outdated() {
+		return n.Handover(ctx, "") // who applies nothing answers nobody
+	}
 	if err := n.announce(); err != nil {
 		return err
 	}
@@ -78,7 +81,7 @@ func (n *Node) mindOnce(ctx context.Context) error {
 		site.Ready = n.ready()
 		step := member.Next(site)
 		if step.Deed == member.Nothing {
-			return nil
+			return n.raiseVersion(ctx, site.Servers)
 		}
 		if err := n.carryOut(ctx, site, step); err != nil {
 			return fmt.Errorf("node %s, deed %d: %w", step.Node, step.Deed, err)

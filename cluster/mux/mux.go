@@ -33,6 +33,9 @@ type Config struct {
 	Roots       *x509.CertPool  // the site's CA
 	// Admit refuses a node whose certificate is good: one that was removed. nil admits all. pin is trust.KeyPin.
 	Admit func(name trust.NodeName, pin string) error
+	// Refused is told of those who came with a node's certificate and were not let in: one of another CA, site or incarnation, or
+	// of a node that is not admitted. It must not block. Garbage and silence are counted only. May be nil.
+	Refused func(from, reason string, err error)
 
 	Handshake    time.Duration // a handshake's limit; default 5 s
 	MaxPending   int           // handshakes at once; default 128
@@ -198,6 +201,7 @@ func (m *Mux) handshake(conn net.Conn, source netip.Addr) {
 	}
 	if err != nil {
 		m.cfg.Log.Info("a connection to the node port was refused", "from", conn.RemoteAddr().String(), "error", err)
+		m.tell(conn.RemoteAddr().String(), err)
 		_ = tc.Close()
 		_ = held.Close() // tls.Conn.Close may be waiting for a peer that does not read
 	}
@@ -264,6 +268,20 @@ func (m *Mux) admit(want string) func(tls.ConnectionState) error {
 			return fusion.E(fusion.NotAllowed, "other_node", "it is node %s, not %s", name.Node, want)
 		}
 		return m.cfg.Admit(name, pin)
+	}
+}
+
+// tell passes a refusal on that a person must know of.
+func (m *Mux) tell(from string, err error) {
+	reason := ""
+	if e, ok := errors.AsType[*fusion.Error](err); ok && e.Fault == fusion.NotAllowed {
+		reason = e.Reason
+	}
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		reason = "other_ca"
+	}
+	if reason != "" && m.cfg.Refused != nil {
+		m.cfg.Refused(from, reason, err)
 	}
 }
 

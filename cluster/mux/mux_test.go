@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -124,6 +125,8 @@ func refused(t *testing.T, m *mux.Mux, want uint64) {
 
 func TestStrangersAreRefused(t *testing.T) {
 	a, other := authority(t), authority(t)
+	var mu sync.Mutex
+	told := make(map[string]int)
 	removed := fusion.E(fusion.NotAllowed, "removed", "")
 	m := open(t, a, named("node-1"), func(c *mux.Config) {
 		c.Admit = func(n trust.NodeName, _ string) error {
@@ -131,6 +134,13 @@ func TestStrangersAreRefused(t *testing.T) {
 				return removed
 			}
 			return nil
+		}
+		c.Refused = func(_, reason string, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if told[reason]++; err == nil {
+				t.Error("no error is told")
+			}
 		}
 	})
 	echo(m.Listener(mux.Raft))
@@ -146,6 +156,7 @@ func TestStrangersAreRefused(t *testing.T) {
 		"another CA":          nodeCertificate(t, other, named("node-2")),
 		"another site":        nodeCertificate(t, a, trust.NodeName{Site: 2, Node: "node-2"}),
 		"another incarnation": nodeCertificate(t, a, trust.NodeName{Site: 1, Incarnation: 7, Node: "node-2"}),
+		"a later incarnation": nodeCertificate(t, a, trust.NodeName{Site: 1, Incarnation: 3<<32 | 7, Node: "node-2"}),
 		"a removed node":      nodeCertificate(t, a, named("gone")),
 		"a console":           console,
 		"nobody":              {},
@@ -161,7 +172,17 @@ func TestStrangersAreRefused(t *testing.T) {
 			}
 		}
 	}
-	refused(t, m, 24)
+	refused(t, m, 28)
+	mu.Lock()
+	defer mu.Unlock()
+	for _, reason := range []string{"other_ca", "other_site", "other_incarnation", "removed"} {
+		if told[reason] == 0 {
+			t.Errorf("nobody is told of %s: %v", reason, told)
+		}
+	}
+	if m.Stats().Newer != 3<<32|7 {
+		t.Errorf("it does not know that the site went on without it: %+v", m.Stats())
+	}
 }
 
 func TestAServerOfAnotherCAIsNotTrusted(t *testing.T) {

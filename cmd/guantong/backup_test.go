@@ -101,6 +101,7 @@ func TestABackupOfARunningSiteIsRestoredAsANewIncarnation(t *testing.T) {
 	r.posted(again, 1)
 	// Others can join it.
 	r.join("node-10")
+	r.until(20e9, "both to have the same state", func() bool { return r.command(again, "state", "hash") == r.command(r.nodes[1], "state", "hash") })
 	r.until(20e9, "the newcomer to have everything", func() bool { return r.apart() == 0 && len(r.messages(r.nodes[1])) == len(kept)+1 })
 }
 

@@ -29,6 +29,7 @@ const usage = `Guantong 贯通: emergency communications that go on when the net
   guantong restore [-config FILE] -from DIR [-key FILE] [-check]   put a backup into an empty data directory, or only check it
   guantong recover [-config FILE] -force         quorum is lost for good: this node, stopped, goes on as the whole site
   guantong rejoin [-config FILE] -join TOKEN@HOST:7400   bring a stopped node of the site before a recovery back, with what only it has
+  guantong state hash [-config FILE]             the last log entry that the running node's state holds, and the state's hash
   guantong audit verify [-config FILE]           check the audit chain (with the server stopped)
   guantong ca [-config FILE]                     the site's CA certificate, for browsers and telephones
   guantong version
@@ -62,7 +63,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) error {
 		return configCommand(rest, out)
 	case "status":
 		return statusCommand(ctx, rest, out)
-	case "token", "handover", "node":
+	case "token", "handover", "node", "state":
 		return nodeCommand(ctx, name, rest, out)
 	case "backup":
 		return backupCommand(ctx, rest, out)

@@ -128,7 +128,7 @@ func (s *server) openNodePort(ctx context.Context) error {
 		return err
 	}
 	p.mux, err = mux.Open(ctx, mux.Config{
-		Listen: s.cfg.Nodes.Listen, Self: p.self, Certificate: cert, Roots: s.authority.Pool(), Admit: p.admit, Log: s.log,
+		Listen: s.cfg.Nodes.Listen, Self: p.self, Certificate: cert, Roots: s.authority.Pool(), Admit: p.admit, Log: s.log, Refused: s.noteStranger,
 	})
 	if err != nil {
 		return err
@@ -296,7 +296,14 @@ type told struct {
 
 // carryOut does what an operator on this machine asks for.
 func (c *control) carryOut(ctx context.Context, words []string) told {
-	text, err := c.node(ctx, words)
+	if len(words) == 0 {
+		return told{Error: errUsage.Error()}
+	}
+	ask := c.node
+	if words[0] == "state" {
+		ask = c.hash
+	}
+	text, err := ask(ctx, words)
 	if err != nil {
 		return told{Error: err.Error()}
 	}

@@ -113,3 +113,18 @@ func (s *server) takeUp(command string) (mending, error) {
 func (s *server) recordConfig() cluster.Config {
 	return cluster.Config{Dir: filepath.Join(s.cfg.Data, "record"), NodeID: s.cfg.Node, Logger: s.log, Reserve: uint64(s.cfg.Disk.Reserve), WriteDeadline: aloneDeadline}
 }
+
+// hash tells the hash of this node's state, and of which log entry on: nodes that are equally far have the same.
+func (c *control) hash(_ context.Context, words []string) (string, error) {
+	if len(words) != 2 || words[1] != "hash" {
+		return "", fmt.Errorf("%q: %w", words, errUsage)
+	}
+	r, err := c.s.node.Reading()
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	sum, err := r.Hash()
+	index, _ := r.Point()
+	return fmt.Sprintf("%d sha256:%x", index, sum), err
+}

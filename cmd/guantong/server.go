@@ -67,6 +67,7 @@ type server struct {
 	api       *console
 	profiles  *profiler
 	control   *control
+	strangers strangers
 }
 
 // newServer builds the parts in the order in which they need one another. Nothing is served yet.
