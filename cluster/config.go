@@ -38,6 +38,8 @@ type Config struct {
 	// Peers asks other nodes; nil: the node is alone. Hold is how long a proposal waits for a leader; default 10 s.
 	Peers Peers
 	Hold  time.Duration
+	// Low tells that this node will lose its power within minutes: while another voter will not, it does not lead. May be nil.
+	Low func() bool
 	// Files sees to it that what a command names is on enough disks before it is proposed; nil: what is named is not looked after.
 	Files Files
 	// Election is the heartbeat and election timeout among several voters; default 400 ms, on eMMC or SD 1 to 1.5 s.

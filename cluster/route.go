@@ -269,6 +269,6 @@ func (n *Node) Progress() forward.Progress {
 	disk := n.raftlog.Latency()
 	return forward.Progress{
 		Applied: n.fsm.Applied(), Last: n.raft.LastIndex(), Term: n.raft.CurrentTerm(), Knows: n.machine.Version(),
-		Fsync: uint64(disk.P99.Microseconds()), Appends: uint64(disk.Samples),
+		Fsync: uint64(disk.P99.Microseconds()), Appends: uint64(disk.Samples), Low: n.cfg.Low != nil && n.cfg.Low(),
 	}
 }

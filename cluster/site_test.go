@@ -27,6 +27,7 @@ type wire struct {
 
 	configure func(*cluster.Config)         // may be nil
 	files     func(id string) cluster.Files // nil: not looked after
+	low       func(id string) bool          // nil: no node has a UPS
 }
 
 // peers is the network as one node sees it.
@@ -113,6 +114,9 @@ func (w *wire) open(t *testing.T, dir string, number int) *cluster.Node {
 	cfg := cluster.Config{Dir: filepath.Join(dir, id), NodeID: id, Reserve: 1 << 20, Transport: trans, Peers: peers{w, id}, Join: number > 1}
 	if w.configure != nil {
 		w.configure(&cfg)
+	}
+	if w.low != nil {
+		cfg.Low = func() bool { return w.low(id) }
 	}
 	if w.files != nil {
 		cfg.Files = w.files(id)

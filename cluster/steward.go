@@ -37,6 +37,7 @@ type steward struct {
 type sighting struct {
 	answered bool
 	lag      uint64
+	low      bool      // its battery is nearly empty
 	since    time.Time // when it had caught up; zero while it has not
 	knows    uint32    // the highest cluster version of its program, as it last said
 	fsync    time.Duration
@@ -78,7 +79,7 @@ func (n *Node) mindOnce(ctx context.Context) error {
 			return err
 		}
 		n.look(ctx, site.Servers)
-		site.Ready = n.ready()
+		site.Ready, site.Low = n.ready(), n.low()
 		step := member.Next(site)
 		if step.Deed == member.Nothing {
 			return n.raiseVersion(ctx, site.Servers)
@@ -147,7 +148,7 @@ func (s *steward) note(id string, answered bool, lag uint64, p forward.Progress,
 		s.seen = make(map[string]sighting)
 	}
 	was := s.seen[id]
-	is := sighting{answered: answered, lag: lag, knows: p.Knows, fsync: time.Duration(p.Fsync) * time.Microsecond, appends: p.Appends}
+	is := sighting{answered: answered, lag: lag, low: p.Low, knows: p.Knows, fsync: time.Duration(p.Fsync) * time.Microsecond, appends: p.Appends}
 	if !answered {
 		is.knows = was.knows
 	}
@@ -170,6 +171,17 @@ func (n *Node) ready() map[string]bool {
 		if !s.since.IsZero() && now.Sub(s.since) >= caughtUpFor {
 			out[id] = true
 		}
+	}
+	return out
+}
+
+// low names the nodes whose battery is nearly empty.
+func (n *Node) low() map[string]bool {
+	out := map[string]bool{n.cfg.NodeID: n.cfg.Low != nil && n.cfg.Low()}
+	n.steward.mu.Lock()
+	defer n.steward.mu.Unlock()
+	for id, s := range n.steward.seen {
+		out[id] = s.low
 	}
 	return out
 }
@@ -275,7 +287,7 @@ func (n *Node) Nodes() ([]NodeStatus, error) {
 		if leads && node.ID != n.cfg.NodeID {
 			n.steward.mu.Lock()
 			if seen, ok := n.steward.seen[node.ID]; ok && node.Role != state.NodeRemoved {
-				s.Answers, s.Lag = &seen.answered, &seen.lag
+				s.Answers, s.Lag, s.Low = &seen.answered, &seen.lag, seen.low
 				s.FsyncP99 = millis(seen.fsync)
 			}
 			n.steward.mu.Unlock()
@@ -291,6 +303,7 @@ type NodeStatus struct {
 	Leader   bool    `json:"leader,omitempty"`
 	Answers  *bool   `json:"answers,omitempty"`      // known to the leader only
 	Lag      *uint64 `json:"lag,omitempty"`          // log entries, when it was last asked
+	Low      bool    `json:"low,omitempty"`          // its battery is nearly empty; known to the leader only
 	FsyncP99 float64 `json:"fsync_p99_ms,omitempty"` // of its log's appends of the last minute
 	Why      string  `json:"why,omitempty"`          // why it does not vote
 }

@@ -110,7 +110,7 @@ func (n *Node) guardDisk(ctx context.Context) {
 	}
 }
 
-// better names the voter with the fastest disk of those that serve, have stayed caught up, and take less than half as long as
+// better names the voter with the fastest disk of those that serve, have power and have stayed caught up, and take less than half as long as
 // this one: between two that are much the same leadership would only go to and fro.
 func (n *Node) better(mine raftlog.Latency) (id string, p99 time.Duration) {
 	f := n.raft.GetConfiguration()
@@ -128,7 +128,7 @@ func (n *Node) better(mine raftlog.Latency) (id string, p99 time.Duration) {
 	for _, s := range f.Configuration().Servers {
 		seen := n.steward.seen[string(s.ID)]
 		serves := slices.ContainsFunc(nodes, func(v NodeStatus) bool { return v.ID == string(s.ID) && v.Wish == state.WishServe })
-		if s.Suffrage == raft.Voter && string(s.ID) != n.cfg.NodeID && serves && ready[string(s.ID)] && seen.answered &&
+		if s.Suffrage == raft.Voter && string(s.ID) != n.cfg.NodeID && serves && ready[string(s.ID)] && seen.answered && !seen.low &&
 			seen.appends >= uint64(n.cfg.Watchdog.Samples) && seen.fsync < mine.P99/2 {
 			found = append(found, s.ID)
 		}

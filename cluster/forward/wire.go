@@ -46,6 +46,7 @@ type Progress struct {
 	Knows   uint32 `cbor:"4,keyasint,omitempty"` // the highest cluster version that its program knows
 	Fsync   uint64 `cbor:"5,keyasint,omitempty"` // p99 of its log's appends of the last minute, µs
 	Appends uint64 `cbor:"6,keyasint,omitempty"` // how many those are
+	Low     bool   `cbor:"7,keyasint,omitempty"` // its battery is nearly empty
 }
 
 // ErrFrame reports a frame that is too long, or is not what it should be.

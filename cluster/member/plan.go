@@ -44,6 +44,7 @@ type Site struct {
 	Nodes   []state.Node // the record
 	Ready   map[string]bool
 	// Ready nodes are those that answer and have caught up; the leader is among them.
+	Low map[string]bool // whose battery is nearly empty
 }
 
 // Next tells the one thing to be done next. It depends on what is there only, so that another leader goes on where one died.
@@ -163,21 +164,31 @@ func leaves(s Site) Step {
 	return Step{}
 }
 
-// drains hands leadership over when the leader is to be taken down.
+// drains hands leadership over when the leader is to be taken down, or its power is about to end. When that is so of all who could lead, it stays.
 func drains(s Site) Step {
-	if s.node(s.Self).Wish != state.WishDrain {
+	if s.node(s.Self).Wish != state.WishDrain && !s.Low[s.Self] {
 		return Step{}
 	}
 	return handOver(s, Voters(s))
 }
 
+// handOver finds who leads next; one whose power is about to end only when the leader has to go for another reason than that.
 func handOver(s Site, to []string) Step {
+	last := Step{}
 	for _, id := range to {
-		if v, in := s.server(id); in && v.Votes && id != s.Self && s.Ready[id] && s.node(id).Wish == state.WishServe {
+		v, in := s.server(id)
+		if !in || !v.Votes || id == s.Self || !s.Ready[id] || s.node(id).Wish != state.WishServe {
+			continue
+		}
+		if !s.Low[id] {
 			return Step{Deed: HandOver, Node: id}
 		}
+		last = Step{Deed: HandOver, Node: id}
 	}
-	return Step{}
+	if s.Low[s.Self] && s.node(s.Self).Wish == state.WishServe {
+		return Step{}
+	}
+	return last
 }
 
 // Why tells people why a node does not vote; empty when it does.

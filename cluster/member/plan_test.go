@@ -94,7 +94,7 @@ func (w *world) do(step member.Step) {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, Site: member.Site{Self: "n1", Servers: []member.Server{{ID: "n1", Address: "n1", Votes: true}}, Ready: map[string]bool{"n1": true}}}
+	w := &world{t: t, Site: member.Site{Self: "n1", Servers: []member.Server{{ID: "n1", Address: "n1", Votes: true}}, Ready: map[string]bool{"n1": true}, Low: map[string]bool{}}}
 	w.settle()
 	return w
 }
@@ -171,12 +171,44 @@ func TestALeaderThatLeavesHandsOverFirst(t *testing.T) {
 	}
 }
 
+func TestALeaderWhosePowerEndsHandsOverToOneThatHasMore(t *testing.T) {
+	w := newWorld(t)
+	for _, id := range []string{"n2", "n3"} {
+		w.join(id)
+		w.Ready[id] = true
+	}
+	w.expect("n1", "n2", "n3")
+	w.Low["n1"], w.Low["n2"] = true, true
+	w.expect("n1", "n2", "n3")
+	if w.Self != "n3" {
+		t.Errorf("%s leads", w.Self)
+	}
+	w.Low["n3"] = true // now that is so of all
+	w.expect("n1", "n2", "n3")
+	if w.Self != "n3" {
+		t.Errorf("%s leads: leadership wanders", w.Self)
+	}
+	w.Low["n1"] = false
+	w.expect("n1", "n2", "n3")
+	if w.Self != "n1" {
+		t.Errorf("%s leads", w.Self)
+	}
+	w.wish("n1", state.WishDrain) // better one with little power than none
+	w.expect("n1", "n2", "n3")
+	if w.Self == "n1" {
+		t.Error("a drained node leads")
+	}
+}
+
 func TestWhateverHappensTheVotersAreOddAndCanAgree(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		w := newWorld(t)
 		for i := range 40 {
-			switch r.IntN(4) {
+			switch r.IntN(5) {
+			case 4:
+				id := w.Nodes[r.IntN(len(w.Nodes))].ID
+				w.Low[id] = !w.Low[id]
 			case 0, 1:
 				id := fmt.Sprint("n", i+2)
 				w.join(id)
