@@ -169,7 +169,7 @@ type Status struct {
 	Time       state.Millis `json:"time"`
 	Leader     bool         `json:"leader"`
 	Quorum     bool         `json:"quorum"`
-	Degraded   []string     `json:"degraded"` // reasons: "disk_low", "disk_reserve", "no_quorum", "clock_untrusted", "recorder_failed"; empty: all is well
+	Degraded   []string     `json:"degraded"` // reasons: "disk_low", "disk_reserve", "no_quorum", "clock_untrusted", "recorder_failed", "on_battery", "battery_low", "ups_unknown"; empty: all is well
 	DiskFree   int64        `json:"disk_free"`
 	DiskTotal  int64        `json:"disk_total"`
 	Consoles   int          `json:"consoles"`
@@ -179,4 +179,21 @@ type Status struct {
 	RSS        int64        `json:"rss"`
 	ClockError int64        `json:"clock_error_ms"`
 	Nodes      []NodeInfo   `json:"nodes,omitempty"` // to go to when this one dies, this one first
+
+	FilesLacking int    `json:"files_lacking,omitempty"` // recordings and attachments that the record names and this node has not fetched yet
+	Power        *Power `json:"power,omitempty"`         // absent: no UPS is named
+}
+
+// Power is what the UPS of a node says.
+type Power struct {
+	UPS       string       `json:"ups"`                  // name@host:port
+	Known     bool         `json:"known"`                // false: it is not heard; fault says why
+	OnBattery bool         `json:"on_battery,omitempty"` // mains has failed
+	Low       bool         `json:"low,omitempty"`        // the battery is nearly empty
+	Replace   bool         `json:"replace,omitempty"`    // the battery is worn out
+	Charge    *int         `json:"charge,omitempty"`     // %
+	Runtime   *int64       `json:"runtime_s,omitempty"`  // how long the battery lasts
+	Since     state.Millis `json:"since,omitempty"`      // on battery since
+	Text      string       `json:"text,omitempty"`       // ups.status as it is
+	Fault     string       `json:"fault,omitempty"`
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/guantong-net/guantong/cluster/floating"
 	"github.com/guantong-net/guantong/fusion"
 	"github.com/guantong-net/guantong/fusion/trust"
+	"github.com/guantong-net/guantong/transports/power"
 )
 
 // manual is the commented configuration with all defaults. It is read as the defaults, so it cannot be wrong about them.
@@ -35,6 +36,7 @@ type config struct {
 	Telephone phoneConfig   `yaml:"telephone"`
 	Desk      deskConfig    `yaml:"desk"`
 	Disk      diskConfig    `yaml:"disk"`
+	Power     powerConfig   `yaml:"power"`
 	Retention keepConfig    `yaml:"retention"`
 	Log       logConfig     `yaml:"log"`
 	Metrics   metricsConfig `yaml:"metrics"`
@@ -117,6 +119,10 @@ type deskConfig struct {
 type diskConfig struct {
 	Reserve size `yaml:"reserve"`
 	Warn    size `yaml:"warn"`
+}
+
+type powerConfig struct {
+	UPS string `yaml:"ups"`
 }
 
 type keepConfig struct {
@@ -235,6 +241,9 @@ func (c config) check() error {
 	}
 	if c.Nodes.FilesRate < 64<<10 || c.Nodes.FilesRate > 1<<40 {
 		bad("nodes.files_rate: %d: at least 64KB a second", c.Nodes.FilesRate)
+	}
+	if _, _, err := power.Parse(c.Power.UPS); c.Power.UPS != "" && err != nil {
+		bad("power.ups: %q is not name@host:port", c.Power.UPS)
 	}
 	if c.Profile != "" && !loopback(c.Profile) {
 		bad("profile: %q: loopback addresses only", c.Profile)

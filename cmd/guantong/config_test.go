@@ -84,6 +84,7 @@ func TestAWrongConfigurationIsNamedWithItsPlace(t *testing.T) {
 		"disk:\n  reserve: much\n":                            "line 2",
 		"retention:\n  audit: 3 years\n":                      "line 2",
 		"nodes:\n  files_rate: 10KB\n":                        "files_rate",
+		"power:\n  ups: localhost\n":                          "power.ups",
 		"profile: 0.0.0.0:6060\n":                             "loopback",
 		"log:\n  level: loud\n":                               "level",
 		"telephone:\n  trunks: [{name: a}]\n":                 "trunks[0]",

@@ -175,6 +175,9 @@ func (s *server) status() wire.Status {
 			w.Degraded = append(w.Degraded, d.name)
 		}
 	}
+	var degraded []string
+	w.Power, degraded = s.powerStatus()
+	w.Degraded, w.FilesLacking = append(w.Degraded, degraded...), s.shelf.Stats().Lacking
 	return w
 }
 

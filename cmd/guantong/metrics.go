@@ -41,6 +41,7 @@ func (s *server) metrics() *prometheus.Registry {
 	counter("rtp_bad_event_total", "Telephone events that are malformed.", c.BadEvent.Load)
 	counter("rtp_send_failed_total", "RTP packets that the kernel did not take.", c.SendFailed.Load)
 	s.mediaMetrics(counter, gauge)
+	s.powerMetrics(gauge)
 	gauge("sip_registrations", "Extensions that are registered now.", func() float64 { return float64(s.phones.Registrations()) })
 	counter("voice_packets_total", "Packets of talkers.", func() uint64 { return s.voice.Stats().Packets })
 	counter("voice_dropped_total", "Packets of talkers that were not usable.", func() uint64 { return s.voice.Stats().Dropped })

@@ -32,6 +32,7 @@ import (
 	"github.com/guantong-net/guantong/fusion/talk"
 	"github.com/guantong-net/guantong/fusion/trust"
 	"github.com/guantong-net/guantong/fusion/voice"
+	"github.com/guantong-net/guantong/transports/power"
 	"github.com/guantong-net/guantong/transports/telephone"
 )
 
@@ -47,7 +48,8 @@ type server struct {
 	lock      *os.File
 	authority *trust.Authority
 	cert      tls.Certificate
-	port      *nodePort // nil: no other nodes
+	port      *nodePort      // nil: no other nodes
+	power     *power.Monitor // nil: no UPS is named
 	node      *cluster.Node
 	files     *files.Store
 	shelf     *shelf.Keeper
@@ -81,6 +83,7 @@ func newServer(ctx context.Context, c config, invited string, log *slog.Logger, 
 		{"invitation", s.joinSite},
 		{"keys", s.openKeys},
 		{"node port", s.openNodePort},
+		{"power", s.openPower},
 		{"record", s.openRecord},
 		{"site", s.openSite},
 		{"files", s.openFiles},
@@ -134,7 +137,7 @@ func (s *server) openKeys(context.Context) (err error) {
 func (s *server) openRecord(ctx context.Context) (err error) {
 	keep := s.cfg.Retention
 	c := cluster.Config{
-		Dir: filepath.Join(s.cfg.Data, "record"), NodeID: s.cfg.Node, Logger: s.log, Reserve: uint64(s.cfg.Disk.Reserve), Files: siteFiles{s},
+		Dir: filepath.Join(s.cfg.Data, "record"), NodeID: s.cfg.Node, Logger: s.log, Reserve: uint64(s.cfg.Disk.Reserve), Files: siteFiles{s}, Low: s.lowPower,
 		Retention: cluster.Retention{
 			Messages: time.Duration(keep.Messages), Recordings: time.Duration(keep.Recordings), Audit: time.Duration(keep.Audit),
 		},
@@ -336,6 +339,9 @@ func (s *server) openMedia(context.Context) (err error) {
 func (s *server) run(ctx context.Context) error {
 	type parts = map[string]func(context.Context) error
 	record := parts{"record": s.node.Run, "shelf": s.shelf.Run, "files": s.followFiles}
+	if s.power != nil {
+		record["power"] = s.power.Run
+	}
 	if s.port != nil {
 		record["forward"], record["join"], record["share files"] = s.serveNodes, s.serveNewcomers, s.serveFiles
 	}

@@ -73,11 +73,11 @@ export default {
     title: '系统状态', none: '服务器尚未报告状态', health: '总体', well: '一切正常', disk: '磁盘', free: '剩余 {free} / 共 {total}', clock: '时钟', legs: '支路', legs_value: '调度台 {consoles} · 话机 {phones} · 通话 {calls} · 正在讲话 {talking} 组', cluster: '节点', leader: '主节点', follower: '从节点', quorum: '多数节点在线',
     no_quorum: '多数节点失联，独立运行', process: '程序', process_value: '版本 {version} · 已运行 {up} · 内存 {mem}', link_up: '已连接', link_down: '中断',
   },
-  degraded: { disk_low: '磁盘空间不足', disk_reserve: '磁盘已到保留线，暂停写入', no_quorum: '多数节点失联', clock_untrusted: '时钟不可信', recorder_failed: '录音失败' },
+  degraded: { disk_low: '磁盘空间不足', disk_reserve: '磁盘已到保留线，暂停写入', no_quorum: '多数节点通信中断', clock_untrusted: '时钟不可信', recorder_failed: '录音失败', on_battery: '市电中断，电池供电', battery_low: '电池即将耗尽', ups_unknown: 'UPS 无应答' },
   notice: {
     insecure: '本页不是安全连接（HTTPS），浏览器禁止使用话筒：您能看，但不能讲话。请用 https:// 地址打开，并请管理员安装本站点的根证书。', connecting: '正在连接服务器…', link_lost: '与服务器的连接已中断 {seconds} 秒：此刻您听不到、也讲不出，页面内容停在中断前。正在自动重连，请改用备用电话或电台。',
     media_down: '语音通道没有接通：消息和电话列表可用，但听不到、也不能讲话。正在自动重试。', degraded_disk_low: '服务器磁盘空间不足，请通知运维。通信不受影响。', degraded_disk_reserve: '服务器磁盘已到保留线：新消息和录音会被拒绝，语音照常。请立即通知运维。', degraded_no_quorum: '本站点多数节点失联，独立运行：语音照常；消息先存在本节点，恢复后补齐。',
-    degraded_clock_untrusted: '服务器时钟不可信：所示时间可能不准，请以值班钟为准。', degraded_recorder_failed: '录音失败：此刻的讲话没有录音。请通知运维，重要内容请同时笔录。', degraded_other: '系统降级：{what}', load_failed: '通话组等资料加载失败，列表可能不全。', mic_denied: '浏览器未允许使用话筒：您能听，不能讲。请点地址栏左侧图标，允许使用话筒。',
+    degraded_clock_untrusted: '服务器时钟不可信：所示时间可能不准，请以值班钟为准。', degraded_recorder_failed: '录音失败：此刻的讲话没有录音。请通知运维，重要内容请同时笔录。', degraded_on_battery: '服务器市电中断，正由电池供电。通信照常，请通知运维恢复供电。', degraded_battery_low: '服务器电池即将耗尽，几分钟内可能断电：请准备备用电话或电台，并立即通知运维。', degraded_ups_unknown: '问不到服务器的 UPS，供电情况不明。请通知运维。', degraded_other: '系统降级：{what}', load_failed: '通话组等资料加载失败，列表可能不全。', mic_denied: '浏览器未允许使用话筒：您能听，不能讲。请点地址栏左侧图标，允许使用话筒。',
     mic_missing: '没有找到话筒：您能听，不能讲。请接上耳麦。', mic_lost: '话筒已断开：您能听，不能讲。请检查耳麦插头。', mic_busy: '话筒被其他程序占用：您能听，不能讲。请关闭占用话筒的程序。', autoplay: '浏览器拦住了声音：您现在听不到讲话和告警。', unplugged: '声音设备已拔出：{name}。声音可能已转到其他设备。',
     moving: '节点 {node} 没有应答，正在转到其他节点。请继续，无需操作。', moved: '节点 {from} 失去联系，本席已转到节点 {to}。通话组、消息和正在进行的发话都已接上，无需操作。', do_nodes: '查看节点',
     do_unblock: '点此打开声音', do_mic: '重试话筒', do_reload: '重新加载', do_settings: '检查声音设置',

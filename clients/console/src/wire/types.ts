@@ -60,9 +60,10 @@ export interface CallInfo {
 export interface Presence { unit: Num; online: boolean; via?: string; node?: string; since: number }
 export interface Status {
   node: string; version: string; uptime_s: number; time: number; leader: boolean; quorum: boolean; degraded: string[]; disk_free: number; disk_total: number
-  consoles: number; phones: number; calls: number; talking: number; rss: number; clock_error_ms: number
-  nodes?: NodeInfo[]; battery?: { percent?: number; on_battery?: boolean; low?: boolean; minutes?: number }
+  consoles: number; phones: number; calls: number; talking: number; rss: number; clock_error_ms: number; files_lacking?: number; power?: Power
+  nodes?: NodeInfo[]
 }
+export interface Power { ups: string; known: boolean; on_battery?: boolean; low?: boolean; replace?: boolean; charge?: number; runtime_s?: number; since?: number; text?: string; fault?: string }
 export type IndicationKind = 'granted' | 'taken' | 'denied' | 'idle' | 'revoked' | 'queued' | 'unqueued' | 'ended'
 export interface Indication {
   talk: Talk; kind: IndicationKind; request?: ID; burst?: ID; talker?: Num; name?: string; emergency?: boolean; precedence: Precedence; cause?: string
