@@ -92,11 +92,15 @@ func (n *Node) local(cmd command.Command) error {
 
 // HeldFiles tells which contents are named by what is in this node's outbox: the record does not name them yet, and they are needed all the same.
 func (n *Node) HeldFiles() (map[string]bool, error) {
-	held := make(map[string]bool)
 	if n.outbox == nil || n.Held() == 0 {
-		return held, nil
+		return map[string]bool{}, nil
 	}
-	err := n.outbox.store.View(func(tx *store.Tx) error {
+	return heldFiles(n.outbox.store.View)
+}
+
+func heldFiles(view func(func(*store.Tx) error) error) (map[string]bool, error) {
+	held := make(map[string]bool)
+	err := view(func(tx *store.Tx) error {
 		return tx.Scan(nil, nil, false, func(_, data []byte) (bool, error) {
 			cmd, err := command.Decode(data)
 			if err != nil {

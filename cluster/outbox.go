@@ -189,18 +189,38 @@ func (o *outbox) next(from []byte) (key, data []byte, err error) {
 // errFilesWait says that the files of a command are not on enough disks yet.
 var errFilesWait = errors.New("cluster: its files are not on enough disks")
 
-// deliverFiles brings the files of a held command to a majority. Those that are on no disk any more do not keep their message back: it is worth more than nothing.
+// ProposeSaved proposes what was accepted once, by an outbox or before a recovery: its files, when they are on no disk any more, do not keep it back. It is worth more
+// than nothing.
+func (n *Node) ProposeSaved(ctx context.Context, cmd command.Command) (state.Result, error) {
+	data, err := n.prepare(&cmd)
+	if err != nil {
+		return state.Result{}, err
+	}
+	if err := n.spreadSaved(ctx, cmd); err != nil {
+		return state.Result{}, err
+	}
+	if n.cfg.Peers == nil {
+		return n.apply(ctx, data)
+	}
+	return n.route(ctx, data, n.cfg.Hold)
+}
+
+func (n *Node) spreadSaved(ctx context.Context, cmd command.Command) error {
+	err := n.spread(ctx, cmd)
+	if err != nil && fusion.FaultOf(err) == fusion.NotFound {
+		n.log.ErrorContext(ctx, "what was accepted before names a file that is on no disk any more", "id", cmd.ID.String(), "error", err)
+		return nil
+	}
+	return err
+}
+
+// deliverFiles brings the files of a held command to a majority.
 func (n *Node) deliverFiles(ctx context.Context, data []byte) error {
 	cmd, err := command.Decode(data)
 	if err != nil {
 		return nil // deliver says so
 	}
-	err = n.spread(ctx, cmd)
-	if fusion.FaultOf(err) == fusion.NotFound {
-		n.log.ErrorContext(ctx, "what was held here names a file that is on no disk any more", "id", cmd.ID.String(), "error", err)
-		return nil
-	}
-	if err != nil {
+	if err := n.spreadSaved(ctx, cmd); err != nil {
 		return fmt.Errorf("%w: %w", errFilesWait, err)
 	}
 	return nil

@@ -49,6 +49,14 @@ func (r *Reading) View(f func(*state.View) error) error {
 	return r.reading.View(func(tx *store.Tx) error { return f(state.NewView(tx)) })
 }
 
+// HeldFiles tells which files are named by what the outbox holds.
+func (r *Reading) HeldFiles() (map[string]bool, error) {
+	if r.outbox == nil {
+		return map[string]bool{}, nil
+	}
+	return heldFiles(r.outbox.View)
+}
+
 // Hash is over every record: nodes that applied the same log up to the same Point have the same.
 func (r *Reading) Hash() (sum []byte, err error) {
 	err = r.reading.View(func(tx *store.Tx) error {

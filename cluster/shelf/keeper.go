@@ -30,8 +30,8 @@ type Worth struct {
 
 // Catalogue tells what the record names.
 type Catalogue interface {
-	// Named visits every content that the record names, in any order, until visit returns false.
-	Named(visit func(name string) bool) error
+	// EachFile visits every content that the record knows, in any order, until visit fails.
+	EachFile(visit func(name string) error) error
 	// Worth tells how dear a content is; false when the record does not name it any more.
 	Worth(name string) (Worth, bool, error)
 }

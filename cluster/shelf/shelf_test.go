@@ -44,12 +44,12 @@ type node struct {
 	record map[string]Worth
 }
 
-func (n *node) Named(visit func(string) bool) error {
+func (n *node) EachFile(visit func(string) error) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for name := range n.record {
-		if !visit(name) {
-			break
+		if err := visit(name); err != nil {
+			return err
 		}
 	}
 	return nil

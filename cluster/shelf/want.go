@@ -146,11 +146,11 @@ func (k *Keeper) surveyOnce() error {
 		return err
 	}
 	var lacking []string
-	if err := k.cfg.Record.Named(func(name string) bool {
+	if err := k.cfg.Record.EachFile(func(name string) error {
 		if !here[name] {
 			lacking = append(lacking, name)
 		}
-		return true
+		return nil
 	}); err != nil {
 		return err
 	}

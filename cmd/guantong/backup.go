@@ -182,7 +182,7 @@ func (s *server) backupSource() (backup.Source, error) {
 			r, err := s.node.Reading()
 			return reading{r}, err
 		},
-		File:  func(hash string) (io.ReadCloser, error) { return s.files.OpenFile(hash) },
+		File:  func(hash string) (io.ReadCloser, error) { return s.library().Open(context.Background(), hash) },
 		Extra: s.backedUp, Data: s.cfg.Data,
 	}, nil
 }
@@ -190,9 +190,24 @@ func (s *server) backupSource() (backup.Source, error) {
 // reading gives a backup the record.
 type reading struct{ *cluster.Reading }
 
-// EachFile implements backup.Reading.
+// EachFile implements backup.Reading: what the record names, and what is named by commands that are held here.
 func (r reading) EachFile(visit func(hash string) error) error {
-	return r.View(func(v *state.View) error { return v.EachFile(visit) })
+	held, err := r.HeldFiles()
+	if err != nil {
+		return err
+	}
+	err = r.View(func(v *state.View) error {
+		return v.EachFile(func(hash string) error {
+			delete(held, hash)
+			return visit(hash)
+		})
+	})
+	for hash := range held {
+		if err == nil {
+			err = visit(hash)
+		}
+	}
+	return err
 }
 
 // backedUp names the small files that belong into a backup. A node's own keys do not: who restores is a new node.

@@ -229,9 +229,17 @@ func (s *server) awaitSite(ctx context.Context) (site state.Site, err error) {
 	return site, err
 }
 
+// forNodes is the record as other nodes ask for it: what they have proposed for them was accepted before.
+type forNodes struct{ *cluster.Node }
+
+// Propose implements forward.Node.
+func (f forNodes) Propose(ctx context.Context, cmd command.Command) (state.Result, error) {
+	return f.ProposeSaved(ctx, cmd)
+}
+
 // serveNodes answers what other nodes ask.
 func (s *server) serveNodes(ctx context.Context) error {
-	return forward.NewServer(s.node, s.log).Serve(ctx, s.port.forward)
+	return forward.NewServer(forNodes{s.node}, s.log).Serve(ctx, s.port.forward)
 }
 
 // serveNewcomers lets nodes join.

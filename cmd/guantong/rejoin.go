@@ -20,8 +20,10 @@ import (
 	"github.com/guantong-net/guantong/cluster/forward"
 	"github.com/guantong-net/guantong/cluster/member"
 	"github.com/guantong-net/guantong/cluster/mux"
+	"github.com/guantong-net/guantong/cluster/shelf"
 	"github.com/guantong-net/guantong/fusion"
 	"github.com/guantong-net/guantong/fusion/command"
+	"github.com/guantong-net/guantong/fusion/files"
 	"github.com/guantong-net/guantong/fusion/state"
 	"github.com/guantong-net/guantong/fusion/trust"
 )
@@ -136,7 +138,13 @@ func (s *server) handIn(ctx context.Context, g member.Grant, address string, out
 		return err
 	}
 	defer func() { _ = port.Close() }()
-	h := &handing{site: address, node: s.cfg.Node, peers: forward.NewClient(func(ctx context.Context, address, node string) (net.Conn, error) {
+	store, err := files.Open(files.Config{Dir: filepath.Join(s.cfg.Data, "files"), Now: time.Now, Rand: rand.Reader})
+	if err != nil {
+		return err
+	}
+	h := &handing{site: address, node: s.cfg.Node, store: store, dial: func(ctx context.Context, address, node string) (net.Conn, error) {
+		return port.Dial(ctx, address, node, mux.Files)
+	}, peers: forward.NewClient(func(ctx context.Context, address, node string) (net.Conn, error) {
 		return port.Dial(ctx, address, node, mux.Forward)
 	})}
 	defer func() { _ = h.peers.Close() }()
@@ -152,6 +160,8 @@ func (s *server) handIn(ctx context.Context, g member.Grant, address string, out
 type handing struct {
 	site, node string // address of one of its nodes; who we are
 	peers      *forward.Client
+	store      *files.Store // what the commands name
+	dial       shelf.Dial
 	taken      int
 	refused    []string
 }
@@ -162,6 +172,22 @@ const (
 	maxTold   = 200 // lines about single commands
 )
 
+// bring brings what a command names to the site, if it is here and whole. What is not does not keep the command back.
+func (h *handing) bring(ctx context.Context, cmd command.Command) error {
+	names, _ := state.FilesOf(cmd) // one that cannot be read is refused when it is proposed
+	for _, name := range names {
+		if _, here := h.store.Has(name); !here {
+			continue
+		}
+		err := shelf.Push(ctx, h.dial, shelf.Peer{Address: h.site}, h.store, name)
+		switch fusion.FaultOf(err) {
+		case fusion.CutOff, fusion.Busy, fusion.Full:
+			return err
+		}
+	}
+	return nil
+}
+
 // propose proposes one command until it is answered: who asks again asks under the same request ID.
 func (h *handing) propose(ctx context.Context, cmd command.Command) error {
 	data, err := command.Encode(cmd)
@@ -169,9 +195,12 @@ func (h *handing) propose(ctx context.Context, cmd command.Command) error {
 		return err
 	}
 	for try := 1; ; try++ {
-		res, err := h.peers.Route(ctx, "", h.site, data)
+		err := h.bring(ctx, cmd)
 		if err == nil {
-			err = res.Err()
+			var res state.Result
+			if res, err = h.peers.Route(ctx, "", h.site, data); err == nil {
+				err = res.Err()
+			}
 		}
 		switch fusion.FaultOf(err) {
 		case fusion.CutOff, fusion.Busy, fusion.Full, fusion.Broken:

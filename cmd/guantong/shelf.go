@@ -37,9 +37,9 @@ func (s *server) serveFiles(ctx context.Context) error { return s.shelf.Serve(ct
 // catalogue is what the record says of files.
 type catalogue struct{ records }
 
-// Named implements shelf.Catalogue.
-func (c catalogue) Named(visit func(string) bool) error {
-	return c.View(func(v *state.View) error { return v.NamedFiles(visit) })
+// EachFile implements shelf.Catalogue.
+func (c catalogue) EachFile(visit func(string) error) error {
+	return c.View(func(v *state.View) error { return v.EachFile(visit) })
 }
 
 // Worth implements shelf.Catalogue.

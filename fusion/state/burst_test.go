@@ -95,7 +95,7 @@ func TestWhichRecordingIsKeptDoesNotDependOnTheOrder(t *testing.T) {
 			b.Seq = 0
 			list := must[[]state.Burst](t)(s.view().Bursts(state.BurstFilter{Talker: b.Talker}))
 			var named []string
-			_ = s.view().NamedFiles(func(h string) bool { named = append(named, h); return true })
+			_ = s.view().EachFile(func(h string) error { named = append(named, h); return nil })
 			return fmt.Sprint(b, len(list), named)
 		}
 		first := make([]int, n)

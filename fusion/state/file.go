@@ -3,7 +3,6 @@ package state
 import (
 	"errors"
 
-	"github.com/guantong-net/guantong/fusion"
 	"github.com/guantong-net/guantong/fusion/command"
 )
 
@@ -47,22 +46,6 @@ func filesOf(cmd command.Command, add func(string)) error {
 		return err
 	}
 	return nil
-}
-
-// NamedFiles visits each content that a message or a burst names, by its hash, until visit returns false.
-func (v *View) NamedFiles(visit func(hash string) bool) error {
-	last := ""
-	return v.r.Scan(tFileRef.key(), nil, false, func(k, _ []byte) (bool, error) {
-		if len(k) <= 1+len(fusion.ID{}) {
-			return true, nil
-		}
-		hash := string(k[1 : len(k)-len(fusion.ID{})])
-		if hash == last {
-			return true, nil
-		}
-		last = hash
-		return visit(hash), nil
-	})
 }
 
 // FileWorth tells how dear a content is: whether what names it is flagged, and when the newest of it was said. There is false when nothing names it.
