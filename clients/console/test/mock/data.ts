@@ -63,7 +63,7 @@ export const nodes = (list: { node: string; url: string }[]): NodeState[] => {
     since: START, heard: Date.now(), lag: 0, here: n === list[0]!.node, status: { ...status(), node: n, leader: false }, ...part,
   })
   return [
-    at('node-1', 1, { leader: true, status: { ...status(), battery: { percent: 82, on_battery: true, minutes: 47 } } }), at('node-2', 2, { lag: 1834, state: 'behind', status: { ...status(), node: 'node-2', disk_free: 9e9, degraded: ['disk_low'] } }),
+    at('node-1', 1, { leader: true, status: { ...status(), power: { ups: 'ups@127.0.0.1:3493', known: true, charge: 82, on_battery: true, runtime_s: 2820 } } }), at('node-2', 2, { lag: 1834, state: 'behind', status: { ...status(), node: 'node-2', disk_free: 9e9, degraded: ['disk_low'] } }),
     at('node-3', 3, { state: 'unreachable', reachable: false, heard: Date.now() - 95e3 }), at('node-4', 4, { role: 'learner', why: 'an even number of voters is refused', via: 'node-2' }),
   ]
 }
