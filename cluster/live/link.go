@@ -207,16 +207,10 @@ func (l *Link) peer(id string) *peer {
 // number draws the number of an association; it is never 0.
 func (l *Link) number() uint64 {
 	var b [8]byte
-	for {
-		if _, err := l.cfg.Rand.Read(b[:]); err != nil {
-			l.cfg.Log.Error("no random numbers", "error", err)
-		}
-		if n := binary.BigEndian.Uint64(b[:]); n != 0 {
-			return n
-		}
-		b[7] = 1
-		return binary.BigEndian.Uint64(b[:])
+	if _, err := l.cfg.Rand.Read(b[:]); err != nil {
+		l.cfg.Log.Error("no random numbers", "error", err)
 	}
+	return max(1, binary.BigEndian.Uint64(b[:]))
 }
 
 // stray counts a frame that is not used.
