@@ -97,6 +97,9 @@ func (n *Node) holdOutdated(cmd command.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := n.local(cmd); err != nil {
+		return err
+	}
 	return n.hold(cmd, data)
 }
 
