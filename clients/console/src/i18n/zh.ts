@@ -27,13 +27,13 @@ export default {
   groups: {
     title: '通话组', only_mine: '只看正在收听的', none: '没有可用的通话组。请系统管理员建立通话组，或把您加入通话组。', select_hint: '单击选中为发话对象；双击只选此组', deselect: '不再对 {name} 讲话', aimed: '发话', listening: '收听中', listen: '收听',
     monitor: '监听', monitoring: '监听中', force_clear: '强拆', idle: '空闲', joining: '正在加入…', not_listening: '未收听', me: '我在讲话', queue: '排队：', volume: '音量', silent: '静', side: '左右耳', left: '左', both: '双', right: '右',
-    listen_only: '只听', cut: '连接中断', cannot_hear: '听不到', island: '独立运行',
+    listen_only: '只听', cut: '连接中断', cannot_hear: '听不到', island: '独立运行', end_emergency: '结束紧急呼叫',
   },
-  patch: { name: '派接', begin: '派接', pick: '点选要派接的通话组', choose: '请点选要派接的通话组（至少两个）', what: '派接后各组互相听见，共用一个话权；与多选发话不同。', name_hint: '名称（可不填）', create: '派接这 {n} 个组', part: '拆除' },
+  patch: { name: '派接', begin: '派接', pick: '点选要派接的通话组', choose: '请点选要派接的通话组（至少两个）', what: '派接后各组互相听见，共用一个话权', name_hint: '名称（可不填）', create: '派接这 {n} 个组', part: '拆除' },
   temporary: { begin: '临时组', title: '建立临时组', name: '名称', minutes: '有效时间（分钟）', who: '成员：人员，或整个通话组', create: '建立并选中' },
   ptt: {
-    to: '发话对象', to_many: '多选发话（{n} 个组）', choose: '未选发话对象 — 点通话组名称选择', aria: '发话键，按住讲话', hint: '按住空格键或按住此处讲话', hint_key: '按住 {key} 键或按住此处讲话', idle: '按住讲话', none: '请先选择通话组', requesting: '正在申请…', talking: '请讲话',
-    nobody: '请讲话（无人收听，仅录音）', emergency: '紧急呼叫 — 请讲话', queued: '排队中，第 {n} 位', queued_plain: '排队中', left: '还可讲 {n} 秒', hear: '{n} 人能听到', hear_none: '无人能听到', hear_unknown: '选中通话组后显示谁能听到', deaf: '{n} 人听不到', all_hear: '在组人员都能听到',
+    to: '发话对象', to_many: '多选发话（{n} 个组）', choose: '未选发话对象 — 点通话组名称选择', aria: '发话键，按住讲话', wait: '请继续按住，轮到时有提示音', hint: '按住空格键或按住此处讲话', hint_key: '按住 {key} 键或按住此处讲话', idle: '按住讲话', none: '请先选择通话组', requesting: '正在申请…', talking: '请讲话',
+    nobody: '请讲话（无人收听，仅录音）', emergency: '紧急呼叫 — 请讲话', queued: '排队中，第 {n} 位', queued_plain: '排队中', left: '还可讲 {n} 秒', hear: '{n} 人能听到', hear_none: '无人能听到', hear_none_in: '{group} 无人能听到', hear_unknown: '选中通话组后显示谁能听到', deaf: '{n} 人听不到', all_hear: '在组人员都能听到',
     break_in: '强插', break_in_hint: '下一次按键强行插入，打断正在讲话的人（记入审计）', answer: { requesting: '申请中', granted: '已通', queued: '排队', denied: '未通' },
   },
   cause: {
@@ -49,7 +49,7 @@ export default {
   calls: {
     title: '电话', dial: '拨号', call_name: '呼叫 {name}', dial_hint: '号码、姓名或外线', trunk: '中继', trunk_auto: '自动选中继', into: '接入', into_none: '不接入通话组', half: '半双工', none: '没有通话', live: '当前通话', log: '通话记录', log_none: '没有通话记录', missed_n: '未接来电 {n}', private: '单呼',
     unverified: '未鉴权', answer: '接听', pickup: '代接', hold: '保持', resume: '恢复', transfer: '转接', admit: '接入通话组', dismiss: '移出通话组', refuse: '拒接', hang: '挂断', mute: '闭音', muted: '已闭音，对方听不到', open_mic: '话筒已开，对方能听到您', press: '按住讲话', transfer_title: '把 {who} 转接到', admit_title: '把 {who} 接入通话组',
-    admit_warning: '来电身份未经鉴权。接入后对方能听到组内全部讲话。', party: '对方', at: '席位 / 接听人', outcome: '结果', length: '时长', back: '回拨', again: '重拨', returned: '已回拨', state: { ringing: '振铃', queued: '等待接听', dialling: '正在呼叫', answered: '通话中', held: '已保持', in_group: '已接入通话组', ended: '已结束' },
+    admit_warning: '来电身份未经鉴权。接入后对方能听到组内全部讲话。', party: '对方', at: '席位 / 接听人', outcome: '结果', length: '时长', back: '回拨', again: '重拨', returned: '已回拨', incoming: '来电', state: { ringing: '振铃', queued: '等待接听', dialling: '正在呼叫', answered: '通话中', held: '已保持', in_group: '已接入通话组', ended: '已结束' },
     result: { answered: '已接', missed: '未接', busy: '忙', refused: '拒接', failed: '失败' },
   },
   messages: {
@@ -71,12 +71,12 @@ export default {
   exercise: { banner: '演练 · {name} · 演练 · 本屏所示均为演练通信', mark: '演练 {name}', label: '演练名称', hint: '例如：2026 年度防汛演练', start: '开始演练', stop: '结束演练' },
   status: {
     title: '系统状态', none: '服务器尚未报告状态', health: '总体', well: '一切正常', disk: '磁盘', free: '剩余 {free} / 共 {total}', clock: '时钟', legs: '支路', legs_value: '调度台 {consoles} · 话机 {phones} · 通话 {calls} · 正在讲话 {talking} 组', cluster: '节点', leader: '主节点', follower: '从节点', quorum: '多数节点在线',
-    no_quorum: '多数节点失联，独立运行', process: '程序', process_value: '版本 {version} · 已运行 {up} · 内存 {mem}', link_up: '已连接', link_down: '中断',
+    no_quorum: '多数节点不在线，独立运行', process: '程序', process_value: '版本 {version} · 已运行 {up} · 内存 {mem}', link_up: '已连接', link_down: '中断',
   },
-  degraded: { disk_low: '磁盘空间不足', disk_reserve: '磁盘已到保留线，暂停写入', no_quorum: '多数节点失联', clock_untrusted: '时钟不可信', recorder_failed: '录音失败' },
+  degraded: { disk_low: '磁盘空间不足', disk_reserve: '磁盘已到保留线，暂停写入', no_quorum: '多数节点不在线', clock_untrusted: '时钟不可信', recorder_failed: '录音失败' },
   notice: {
     insecure: '本页不是安全连接（HTTPS），浏览器禁止使用话筒：您能看，但不能讲话。请用 https:// 地址打开，并请管理员安装本站点的根证书。', connecting: '正在连接服务器…', link_lost: '与服务器的连接已中断 {seconds} 秒：此刻您听不到、也讲不出，页面内容停在中断前。正在自动重连，请改用备用电话或电台。',
-    media_down: '语音通道没有接通：消息和电话列表可用，但听不到、也不能讲话。正在自动重试。', degraded_disk_low: '服务器磁盘空间不足，请通知运维。通信不受影响。', degraded_disk_reserve: '服务器磁盘已到保留线：新消息和录音会被拒绝，语音照常。请立即通知运维。', degraded_no_quorum: '本站点多数节点失联，独立运行：语音照常；消息先存在本节点，恢复后补齐。',
+    media_down: '语音通道没有接通：消息和电话列表可用，但听不到、也不能讲话。正在自动重试。', degraded_disk_low: '服务器磁盘空间不足，请通知运维。通信不受影响。', degraded_disk_reserve: '服务器磁盘已到保留线：新消息和录音会被拒绝，语音照常。请立即通知运维。', degraded_no_quorum: '本站点多数节点不在线，独立运行：语音照常；消息先存在本节点，恢复后补齐。',
     degraded_clock_untrusted: '服务器时钟不可信：所示时间可能不准，请以值班钟为准。', degraded_recorder_failed: '录音失败：此刻的讲话没有录音。请通知运维，重要内容请同时笔录。', degraded_other: '系统降级：{what}', load_failed: '通话组等资料加载失败，列表可能不全。', mic_denied: '浏览器未允许使用话筒：您能听，不能讲。请点地址栏左侧图标，允许使用话筒。',
     mic_missing: '没有找到话筒：您能听，不能讲。请接上耳麦。', mic_lost: '话筒已断开：您能听，不能讲。请检查耳麦插头。', mic_busy: '话筒被其他程序占用：您能听，不能讲。请关闭占用话筒的程序。', autoplay: '浏览器拦住了声音：您现在听不到讲话和告警。', unplugged: '声音设备已拔出：{name}。声音可能已转到其他设备。',
     do_unblock: '点此打开声音', do_mic: '重试话筒', do_reload: '重新加载', do_settings: '检查声音设置',
@@ -102,9 +102,9 @@ export default {
   action: { user_secret: '修改密码', user_end_sessions: '强制下线', user_set: '设置用户', user_delete: '删除用户', group_set: '设置通话组', group_delete: '删除通话组', member_set: '设置成员', member_delete: '移出成员', unit_set: '设置人员', unit_delete: '删除人员', extension_set: '设置话机', extension_delete: '删除话机', position_set: '设置席位', position_delete: '删除席位', position_take: '就席、离席', patch_set: '派接', patch_part: '拆除派接', alert_acknowledge: '确认告警', alert_clear: '解除告警', object_keep: '长期保存', site_set: '站点与演练设置', node_set: '节点变更', node_wish: '节点调度指令', node_token: '签发节点入网令牌', node_join: '节点入网', audit_trim: '清理到期审计', refused: '拒绝操作', login: '登录', logout: '退出', replay: '回放', export: '导出', import: '批量导入', end_emergency: '结束紧急呼叫', break_in: '强插', force_clear: '强拆', monitor: '监听', call_place: '发起通话', call_answer: '接听', call_hang: '挂断', call_hold: '保持通话', call_resume: '恢复通话', call_pickup: '代接', call_dismiss: '移出通话组', call_transfer: '转接', call_admit: '电话接入通话组' },
   fault: { bad_request: '请求有误', not_allowed: '没有权限', not_found: '没有找到', conflict: '内容已被他人改动，请刷新后再试', busy: '服务器繁忙，请稍后再试', cut_off: '连不上服务器', full: '服务器磁盘已满', broken: '系统出错' },
   reason: {
-    login_busy: '登录繁忙，请稍候', login_throttled: '尝试过多，请稍候再登录', too_many_requests: '请求过多，请稍候', same_password: '新密码与旧密码相同', password_too_long: '密码过长', user_disabled: '此账号已停用', unit_revoked: '此人员或终端已注销', wrong_code: '动态口令不对', not_a_member: '您不是此组成员', right_missing: '您没有此项权限', not_yours: '不是您的席位或号码', group_patched: '有通话组已在别的派接中', patch_too_small: '派接至少要两个组', patch_stands: '通话组仍在派接中，请先拆除', patch_unknown: '派接已不存在', call_state: '通话状态已变', call_unknown: '通话已结束', no_such_call: '没有这个通话', not_reachable: '对方无法接通', too_many_calls: '同时通话过多', yourself: '不能呼叫自己', whom: '请选择对象', trunk: '中继不可用', empty_message: '消息没有内容', too_long: '内容过长', too_large: '文件过大', hash_mismatch: '文件校验不符', upload_quota: '未完成的上传过多', precedence: '只有调度员能发特急、特提消息', own_roles: '须由其他管理员授予您角色', own_user: '不能删除自己', roles_exclude: '三员角色不能兼任', bad_number: '号码不对', bad_name: '名称不对', bad_user_name: '登录名只能用小写字母、数字和 . _ -', bad_role: '角色不对', bad_unit_kind: '类型不对', unit_unknown: '没有这个人员或终端', recording_missing: '录音不在本节点', talk_unknown: '没有这个通话', overflow_loop: '溢出席位成环', bad_minutes: '有效时间不对', secret_missing: '缺少密码', password_needed: '改话机账号须同时给新密码',
+    login_busy: '登录繁忙，请稍候', login_throttled: '尝试过多，请稍候再登录', too_many_requests: '请求过多，请稍候', same_password: '新密码与旧密码相同', password_too_long: '密码过长', user_disabled: '此账号已停用', unit_revoked: '此人员或终端已注销', wrong_code: '动态口令不对', not_a_member: '您不是此组成员', no_recipient: '此消息不是发给您的，无须签收', right_missing: '您没有此项权限', not_yours: '不是您的席位或号码', group_patched: '有通话组已在别的派接中', patch_too_small: '派接至少要两个组', patch_stands: '通话组仍在派接中，请先拆除', patch_unknown: '派接已不存在', call_state: '通话状态已变', call_unknown: '通话已结束', no_such_call: '没有这个通话', not_reachable: '对方无法接通', too_many_calls: '同时通话过多', yourself: '不能呼叫自己', whom: '请选择对象', trunk: '中继不可用', empty_message: '消息没有内容', too_long: '内容过长', too_large: '文件过大', hash_mismatch: '文件校验不符', upload_quota: '未完成的上传过多', precedence: '只有调度员能发特急、特提消息', own_roles: '须由其他管理员授予您角色', own_user: '不能删除自己', roles_exclude: '三员角色不能兼任', bad_number: '号码不对', bad_name: '名称不对', bad_user_name: '登录名只能用小写字母、数字和 . _ -', bad_role: '角色不对', bad_unit_kind: '类型不对', unit_unknown: '没有这个人员或终端', recording_missing: '录音不在本节点', talk_unknown: '没有这个通话', overflow_loop: '溢出席位成环', bad_minutes: '有效时间不对', secret_missing: '缺少密码', password_needed: '改话机账号须同时给新密码',
     login: '登录已失效', wrong_password: '登录名或密码不对', bad_credentials: '登录名或密码不对', wrong_totp: '动态口令不对', bad_totp: '动态口令不对', throttled: '尝试过多，请稍候再登录', too_many_attempts: '尝试过多，请稍候再登录', disabled: '此账号已停用', weak_password: '新密码太简单：至少 10 个字符，不能是常用密码', password_too_short: '新密码太短', password_reused: '新密码不能与旧密码相同',
     must_change: '请先修改密码', unreachable: '连不上服务器', no_answer: '服务器没有应答', not_member: '您不是此组成员', group_unknown: '没有这个通话组', not_allowed: '没有权限', forbidden: '没有权限', revision: '内容已被他人改动，请刷新后再试', stale_revision: '内容已被他人改动，请刷新后再试', exists: '已经存在', number_taken: '此号码已被占用',
-    already_patched: '有通话组已在别的派接中', disk_reserve: '服务器磁盘已到保留线，不能写入', file_too_large: '文件超过 50 MB', bad_hash: '文件校验不符', internal: '服务器内部错误', busy: '对方忙', no_quorum: '多数节点失联，暂不能修改', dial_denied: '拨出级别不允许此号码', occupied: '席位已有人', ended: '已结束',
+    already_patched: '有通话组已在别的派接中', disk_reserve: '服务器磁盘已到保留线，不能写入', file_too_large: '文件超过 50 MB', bad_hash: '文件校验不符', internal: '服务器内部错误', busy: '对方忙', no_quorum: '多数节点不在线，暂不能修改', dial_denied: '拨出级别不允许此号码', occupied: '席位已有人', ended: '已结束',
   },
 }
