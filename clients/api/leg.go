@@ -21,8 +21,8 @@ type leg struct {
 	sink  voice.Sink
 
 	mu      sync.Mutex
-	request fusion.ID // the last one, as the floor knows it
-	press   fusion.ID // as the client knows it
+	request talk.Request // the last one, as the floor knows it
+	press   fusion.ID    // as the client knows it
 }
 
 var (
@@ -64,10 +64,17 @@ func (l *leg) Begin(info voice.Info) (handle int, ok bool) { return l.sink.Begin
 func (l *leg) End(info voice.Info, handle int) { l.sink.End(info, handle) }
 
 // asked notes under which ID the client knows a request.
-func (l *leg) asked(request, press fusion.ID) {
+func (l *leg) asked(request talk.Request, press fusion.ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.request, l.press = request, press
+}
+
+// speaks gives the request under which the leg has the floor, and the client's name for it; false: it has not.
+func (l *leg) speaks() (request talk.Request, press fusion.ID, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.request, l.press, !l.place.open && l.place.until.Load() == always && !l.request.ID.IsZero()
 }
 
 // Indicate implements talk.Leg: the floor's word opens and shuts the way for the client's speech, and is passed on.
@@ -86,7 +93,7 @@ func (l *leg) Indicate(i talk.Indication) {
 		}
 	}
 	l.mu.Lock()
-	if !i.Request.IsZero() && i.Request == l.request {
+	if !i.Request.IsZero() && i.Request == l.request.ID {
 		i.Request = l.press
 	}
 	l.mu.Unlock()

@@ -254,12 +254,24 @@ func (s *seats) check() {
 	}()
 }
 
-// again sits down anew with other rights or other media. s.work is held.
+// again sits down anew with other rights or other media. Who speaks goes on at the new place before it leaves the old one: else a console that comes from a
+// dead node, and has the floor before it has media, would lose it as soon as it could be heard. s.work is held.
 func (s *seats) again(p *place, opt talk.JoinOptions) {
-	s.drop(p)
+	request, press, speaks := p.leg.speaks()
+	if !speaks {
+		s.drop(p)
+	}
 	fresh := &place{talk: p.talk, monitor: p.monitor, open: p.open}
 	if err := s.sit(context.Background(), fresh, opt); err != nil {
+		s.drop(p)
 		p.leg.Indicate(talk.Indication{Talk: p.talk, Kind: talk.Ended, Cause: fusion.ReasonOf(err)})
+		return
+	}
+	if speaks {
+		request.Resume, request.ID, request.BreakIn = request.ID, s.c.s.d.NewID(), false
+		fresh.leg.asked(request, press)
+		fresh.seat.Request(request)
+		s.drop(p)
 	}
 }
 
@@ -299,7 +311,7 @@ func (s *seats) press(_ context.Context, f clientFrame) error {
 		if q.Precedence, err = s.precedence(st, p, f); err != nil {
 			return err
 		}
-		p.leg.asked(q.ID, f.Request)
+		p.leg.asked(q, f.Request)
 		p.seat.Request(q)
 		if f.BreakIn {
 			s.c.s.audit.used(st.caller, identity.BreakIn, p.talk.String())

@@ -5,6 +5,7 @@
 //	guantong-drill run one-site   [-seed N] [-json FILE|-] [-rounds N]
 //	guantong-drill run power-cut  [-seed N] [-json FILE|-] [-rounds N] [-disk-rounds N]
 //	guantong-drill run chaos      [-seed N] [-json FILE|-] [-minutes N] [-nodes N]
+//	guantong-drill run dead-server [-json FILE|-] [-rounds N] [-nodes N]
 //	guantong-drill run rolling    [-json FILE|-] [-rounds N] [-nodes N]
 //	guantong-drill bench voice    [-legs browser|phone] [-listeners N] [-seconds N] [-profile FILE] [-json FILE|-]
 //	guantong-drill bench start    [-messages N] [-json FILE|-]

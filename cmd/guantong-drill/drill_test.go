@@ -45,7 +45,7 @@ func TestListNamesEveryScenario(t *testing.T) {
 	if ok, err := command(t.Context(), []string{"list"}, nil, &out, io.Discard); err != nil || !ok {
 		t.Fatal(ok, err)
 	}
-	for _, want := range []string{"one-site", "power-cut", "chaos", "rolling", "start", "voice", "bundle", "record"} {
+	for _, want := range []string{"one-site", "power-cut", "chaos", "rolling", "dead-server", "start", "voice", "bundle", "record"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not listed", want)
 		}

@@ -48,6 +48,7 @@ func scenarios() []scenario {
 		{"run", "one-site", "two browser consoles and two telephones in a group and in a patch: everybody hears everybody, and nobody else does", oneSite},
 		{"run", "power-cut", "kill -9 and power cuts under a load of messages, uploads and bursts: nothing acknowledged is lost", powerCut},
 		{"bench", "voice", "one talker to many listeners: CPU and memory of the server, by -legs browser or phone", benchVoice},
+		{"run", "dead-server", "servers die, stop, lose a link and a disk while people talk and write: what they notice of it", deadServer},
 		{"bench", "start", "a node that has nothing, and one with many messages: memory while idle, time to start", benchStart},
 		{"bench", "bundle", "bundles of 100 octets: what is around them, CPU time and allocations to write and read them", benchBundle},
 		{"run", "chaos", "random faults on a site of three nodes, whose clients' histories must be linearizable", runChaos},
@@ -180,6 +181,9 @@ func parse(s scenario, args []string, errOut io.Writer) (options, error) {
 	case "chaos":
 		fs.IntVar(&o.nodes, "nodes", 3, "of the site")
 		fs.Float64Var(&o.minutes, "minutes", 3, "of faults")
+	case "dead-server":
+		fs.IntVar(&o.nodes, "nodes", 3, "of the site")
+		fs.IntVar(&o.rounds, "rounds", 3, "of all deaths")
 	case "start":
 		fs.IntVar(&o.messages, "messages", 1_000_000, "that the node has")
 	case "rolling":

@@ -53,18 +53,27 @@ func (d *drill) write(ctx context.Context, s *site.Site, n int) *scribes {
 // message writes one message, beginning at a node.
 func (w *scribes) message(ctx context.Context, turn int) {
 	id := sdk.NewID()
-	m := wire.MessageRequest{To: []fusion.Number{w.to}, Text: "演练 " + id.String(), Precedence: fusion.Routine}
 	for try := turn; ctx.Err() == nil; try++ {
 		one, cancel := context.WithTimeout(ctx, scribeTry)
-		var got state.Message
-		err := w.s.Nodes[try%len(w.s.Nodes)].Admin().CallAs(one, id, http.MethodPost, "/messages", m, &got)
+		err := post(one, w.s.Nodes[try%len(w.s.Nodes)], id, w.to)
 		cancel()
-		if err == nil && got.ID == id {
+		if err == nil {
 			w.acknowledged(id)
 			return
 		}
 		_ = pause(ctx, 10*time.Millisecond) // the end is seen above
 	}
+}
+
+// post sends a message once, by one node.
+func post(ctx context.Context, n *site.Node, id fusion.ID, to fusion.Number) error {
+	m := wire.MessageRequest{To: []fusion.Number{to}, Text: "演练 " + id.String(), Precedence: fusion.Routine}
+	var got state.Message
+	err := n.Admin().CallAs(ctx, id, http.MethodPost, "/messages", m, &got)
+	if err == nil && got.ID != id {
+		err = fmt.Errorf("message %s was answered with %s", id, got.ID)
+	}
+	return err
 }
 
 func (w *scribes) acknowledged(id fusion.ID) {

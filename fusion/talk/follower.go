@@ -98,14 +98,18 @@ func (r *room) passTail(s *seat) bool {
 // goesOn lets a talker whose node was lost with the arbiter talk on at once: nobody else can have been granted the floor meanwhile. Whoever
 // arbitrates next is told that the burst is carried here.
 func (r *room) goesOn(s *seat, w input) bool {
-	l := r.lost
-	if a := r.air; a != nil && !a.ours {
-		l = lostBurst{a.info.Burst, a.info.Talker, a.origin, a.turn, a.info.Precedence, a.info.Emergency}
+	l, before := r.lost, r.air
+	leg := before != nil && before.ours && !before.resumed.IsZero() // it went on here already, and now by another leg of this node: a page that has its media
+	if before != nil && (leg || !before.ours) {
+		l = lostBurst{before.info.Burst, before.info.Talker, before.origin, before.turn, before.info.Precedence, before.info.Emergency}
 	}
-	if w.Resume.IsZero() || l.burst != w.Resume || l.talker != s.leg.Unit() || l.talker == 0 || r.arbiter.Node != l.origin && r.arbiter.Node != "" {
+	if w.Resume.IsZero() || l.burst != w.Resume || l.talker != s.leg.Unit() || l.talker == 0 || !leg && r.arbiter.Node != l.origin && r.arbiter.Node != "" {
 		return false
 	}
 	r.start(floor.Output{Type: floor.BurstStart, Burst: w.Burst, Talker: s.id, Unit: l.talker, Precedence: l.precedence, Emergency: l.emergency}, l.turn+1)
+	if leg {
+		r.finish(floor.Output{Type: floor.BurstEnd, Burst: before.info.Burst, Ended: floor.Left})
+	}
 	if a := r.air; a != nil && a.ours {
 		a.resumed = w.Resume
 		r.toArbiter(a.carried())

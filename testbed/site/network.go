@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
@@ -78,6 +79,13 @@ func (w *network) wire(ctx context.Context, i int) error {
 func (w *network) name(i int) string    { return fmt.Sprintf("node%d", i+1) }
 func (w *network) link(i int) string    { return fmt.Sprintf("to-node%d", i+1) }
 func (w *network) address(i int) string { return fmt.Sprintf("10.77.%d.2", i+1) }
+
+// Outside is the caller's own address on a node's cable, by which that node sees it.
+func Outside(node netip.Addr) netip.Addr {
+	a := node.As4()
+	a[3] = 1
+	return netip.AddrFrom4(a)
+}
 
 // within is the command that runs another one in a node's namespace. It replaces itself by it, so that the process ID stays.
 func (w *network) within(i int) []string {

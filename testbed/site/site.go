@@ -2,6 +2,8 @@ package site
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -112,6 +114,19 @@ func (s *Site) enter(ctx context.Context, n *Node) error {
 		return err
 	}
 	return n.login(ctx)
+}
+
+// Trust is the site's own authority, for clients that go from node to node.
+func (s *Site) Trust() (*tls.Config, error) {
+	ca, err := os.ReadFile(filepath.Join(s.Nodes[0].Data(), "keys", "ca.pem"))
+	if err != nil {
+		return nil, fmt.Errorf("site: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(ca) {
+		return nil, errors.New("site: its authority cannot be read")
+	}
+	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}, nil
 }
 
 // Voters counts the nodes that vote, as the leader says.
