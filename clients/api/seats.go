@@ -254,13 +254,23 @@ func (s *seats) check() {
 	}()
 }
 
-// again sits down anew with other rights or other media. s.work is held.
+// again sits down anew with other rights or other media. The old seat is kept until the new one is taken, so that a burst under way goes on by
+// it and nobody comes between. s.work is held.
 func (s *seats) again(p *place, opt talk.JoinOptions) {
-	s.drop(p)
 	fresh := &place{talk: p.talk, monitor: p.monitor, open: p.open}
 	if err := s.sit(context.Background(), fresh, opt); err != nil {
+		s.drop(p)
 		p.leg.Indicate(talk.Indication{Talk: p.talk, Kind: talk.Ended, Cause: fusion.ReasonOf(err)})
+		return
 	}
+	q, press, stands := p.leg.wants()
+	p.leg.silence()
+	if stands {
+		q.ID = s.c.s.d.NewID()
+		fresh.leg.asked(q, press)
+		fresh.seat.Request(q)
+	}
+	s.drop(p)
 }
 
 // press asks for the floor in one conversation or in several at once (多选).
@@ -299,7 +309,7 @@ func (s *seats) press(_ context.Context, f clientFrame) error {
 		if q.Precedence, err = s.precedence(st, p, f); err != nil {
 			return err
 		}
-		p.leg.asked(q.ID, f.Request)
+		p.leg.asked(q, f.Request)
 		p.seat.Request(q)
 		if f.BreakIn {
 			s.c.s.audit.used(st.caller, identity.BreakIn, p.talk.String())
@@ -341,6 +351,7 @@ func (s *seats) release(_ context.Context, f clientFrame) error {
 		if !p.open {
 			p.until.CompareAndSwap(always, time.Now().Add(tailTime).UnixNano())
 		}
+		p.leg.released()
 		p.seat.Release()
 	}
 	return nil
