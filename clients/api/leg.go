@@ -20,9 +20,11 @@ type leg struct {
 	media *mediaLeg // nil: it cannot hear yet
 	sink  voice.Sink
 
-	mu      sync.Mutex
-	request talk.Request // the last one, as the floor knows it
-	press   fusion.ID    // as the client knows it
+	mu    sync.Mutex
+	asks  *talk.Request // the last one, as the floor knows it, until it is refused or given up
+	burst fusion.ID     // that it led to; zero while it has not
+	press fusion.ID     // as the client knows it
+	quiet bool          // another leg has taken its place: what the floor still says to this one is not for the client
 }
 
 var (
@@ -63,18 +65,63 @@ func (l *leg) Begin(info voice.Info) (handle int, ok bool) { return l.sink.Begin
 // End implements voice.Sink.
 func (l *leg) End(info voice.Info, handle int) { l.sink.End(info, handle) }
 
-// asked notes under which ID the client knows a request.
-func (l *leg) asked(request talk.Request, press fusion.ID) {
+// asked notes a request, and under which ID the client knows it.
+func (l *leg) asked(q talk.Request, press fusion.ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.request, l.press = request, press
+	l.asks, l.burst, l.press = &q, fusion.ID{}, press
 }
 
-// speaks gives the request under which the leg has the floor, and the client's name for it; false: it has not.
-func (l *leg) speaks() (request talk.Request, press fusion.ID, ok bool) {
+// released notes that the client wants the floor no more.
+func (l *leg) released() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.request, l.press, !l.place.open && l.place.until.Load() == always && !l.request.ID.IsZero()
+	l.asks = nil
+}
+
+// wants gives the request that stands, for the leg that takes this one's place: when it has led to a burst, that is to go on.
+func (l *leg) wants() (q talk.Request, press fusion.ID, stands bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.asks == nil {
+		return q, press, false
+	}
+	q = *l.asks
+	if !l.burst.IsZero() {
+		q.Resume, q.BreakIn = l.burst, false
+	}
+	return q, l.press, true
+}
+
+// silence keeps what the floor says from the client.
+func (l *leg) silence() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.quiet = true
+}
+
+// hear notes what the floor says, and gives it as the client is to be told; tell is false when it is not.
+func (l *leg) hear(i talk.Indication) (told talk.Indication, tell bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	mine := l.asks != nil && !i.Request.IsZero() && i.Request == l.asks.ID
+	press := l.press
+	switch i.Kind {
+	case talk.Granted:
+		if mine {
+			l.burst = i.Burst
+		}
+	case talk.Revoked, talk.Ended:
+		l.asks = nil
+	case talk.Denied, talk.Unqueued:
+		if mine {
+			l.asks = nil
+		}
+	}
+	if mine {
+		i.Request = press
+	}
+	return i, !l.quiet
 }
 
 // Indicate implements talk.Leg: the floor's word opens and shuts the way for the client's speech, and is passed on.
@@ -92,11 +139,10 @@ func (l *leg) Indicate(i talk.Indication) {
 			l.place.until.CompareAndSwap(always, time.Now().Add(tailTime).UnixNano())
 		}
 	}
-	l.mu.Lock()
-	if !i.Request.IsZero() && i.Request == l.request.ID {
-		i.Request = l.press
+	i, tell := l.hear(i)
+	if !tell {
+		return
 	}
-	l.mu.Unlock()
 	l.c.send(floorFrame{T: "floor", Indication: i})
 	if i.Kind == talk.Ended {
 		go l.c.desk.forget(l.place)
@@ -185,7 +231,7 @@ func (m *mediaLeg) Connected() {
 	}()
 }
 
-// reseat joins every conversation anew, with the media that there is now. s.work is held.
+// reseat joins every conversation anew, with the media that there is now; who speaks, speaks on. s.work is held.
 func (s *seats) reseat() {
 	for _, p := range s.list() {
 		s.again(p, p.leg.opt)

@@ -254,25 +254,23 @@ func (s *seats) check() {
 	}()
 }
 
-// again sits down anew with other rights or other media. Who speaks goes on at the new place before it leaves the old one: else a console that comes from a
-// dead node, and has the floor before it has media, would lose it as soon as it could be heard. s.work is held.
+// again sits down anew with other rights or other media. The old seat is kept until the new one is taken, so that a burst under way goes on by
+// it and nobody comes between. s.work is held.
 func (s *seats) again(p *place, opt talk.JoinOptions) {
-	request, press, speaks := p.leg.speaks()
-	if !speaks {
-		s.drop(p)
-	}
 	fresh := &place{talk: p.talk, monitor: p.monitor, open: p.open}
 	if err := s.sit(context.Background(), fresh, opt); err != nil {
 		s.drop(p)
 		p.leg.Indicate(talk.Indication{Talk: p.talk, Kind: talk.Ended, Cause: fusion.ReasonOf(err)})
 		return
 	}
-	if speaks {
-		request.Resume, request.ID, request.BreakIn = request.ID, s.c.s.d.NewID(), false
-		fresh.leg.asked(request, press)
-		fresh.seat.Request(request)
-		s.drop(p)
+	q, press, stands := p.leg.wants()
+	p.leg.silence()
+	if stands {
+		q.ID = s.c.s.d.NewID()
+		fresh.leg.asked(q, press)
+		fresh.seat.Request(q)
 	}
+	s.drop(p)
 }
 
 // press asks for the floor in one conversation or in several at once (多选).
@@ -353,6 +351,7 @@ func (s *seats) release(_ context.Context, f clientFrame) error {
 		if !p.open {
 			p.until.CompareAndSwap(always, time.Now().Add(tailTime).UnixNano())
 		}
+		p.leg.released()
 		p.seat.Release()
 	}
 	return nil

@@ -79,7 +79,7 @@ export default {
     media_down: '语音通道没有接通：消息和电话列表可用，但听不到、也不能讲话。正在自动重试。', degraded_disk_low: '服务器磁盘空间不足，请通知运维。通信不受影响。', degraded_disk_reserve: '服务器磁盘已到保留线：新消息和录音会被拒绝，语音照常。请立即通知运维。', degraded_no_quorum: '本站点多数节点通信中断，独立运行：语音照常；消息先存在本节点，恢复后补齐。',
     degraded_clock_untrusted: '服务器时钟不可信：所示时间可能不准，请以值班钟为准。', degraded_recorder_failed: '录音失败：此刻的讲话没有录音。请通知运维，重要内容请同时笔录。', degraded_on_battery: '服务器市电中断，正由电池供电。通信照常，请通知运维恢复供电。', degraded_battery_low: '服务器电池即将耗尽，几分钟内可能断电：请准备备用电话或电台，并立即通知运维。', degraded_ups_unknown: '问不到服务器的 UPS，供电情况不明。请通知运维。', degraded_other: '系统降级：{what}', load_failed: '通话组等资料加载失败，列表可能不全。', mic_denied: '浏览器未允许使用话筒：您能听，不能讲。请点地址栏左侧图标，允许使用话筒。',
     mic_missing: '没有找到话筒：您能听，不能讲。请接上耳麦。', mic_lost: '话筒已断开：您能听，不能讲。请检查耳麦插头。', mic_busy: '话筒被其他程序占用：您能听，不能讲。请关闭占用话筒的程序。', autoplay: '浏览器拦住了声音：您现在听不到讲话和告警。', unplugged: '声音设备已拔出：{name}。声音可能已转到其他设备。',
-    moving: '节点 {node} 没有应答，正在转到其他节点。请继续，无需操作。', moved: '节点 {from} 失去联系，本席已转到节点 {to}。通话组、消息和正在进行的发话都已接上，无需操作。', do_nodes: '查看节点',
+    moving: '节点 {node} 没有应答，正在转到其他节点。请继续，无需操作。', moved: '节点 {from} 没有应答，本席已转到节点 {to}。通话组、消息和正在进行的发话都已接上，无需操作。', do_nodes: '查看节点',
     do_unblock: '点此打开声音', do_mic: '重试话筒', do_reload: '重新加载', do_settings: '检查声音设置',
   },
   field: {
@@ -112,7 +112,7 @@ export default {
     title: '本站点的节点', at: '本席现在连在节点 {node}', here: '本席所连', leader: '主节点', updated: '每 5 秒刷新', none: '本站点只有这一个节点。它停机时通信随之中断；加到三个节点后，任何一个停机都不影响通信。', failed: '节点状态读取失败，正在重试。', yes: '可达', no: '不可达', via: '经 {node} 转达', direct: '直达', now: '刚刚', ago: '{t}前', never: '没有',
     all_well: '全部节点正常：任何一个节点停机，通信不中断。', one_left: '能投票的节点中只有 {n} 个可达（共 {all} 个）：再停一个，就不能写入新资料和确认消息。请尽快恢复其余节点。', no_majority: '多数节点通信中断：语音照常，消息先存在本节点，恢复后补齐；暂时不能修改通话组等资料。', some_ill: '有节点不正常，通信不受影响，请通知运维处理。', two: '两个节点不能互相替补（只有一个投票）。再加一个节点，才能在一个停机时不中断。',
     col_node: '节点', col_state: '状态', col_means: '对您意味着什么', col_role: '职责', col_reach: '联系', col_lag: '落后', col_disk: '磁盘', col_power: '供电', col_load: '承载', lag_none: '同步', lag_n: '{n} 条', load: '调度台 {c} · 话机 {p} · 通话 {k}', mains: '市电', battery: '电池 {n}%', battery_left: '，约 {n} 分钟', power_unknown: '未接不间断电源', held: '待补 {n} 条', heard: '上次消息 {t}',
-    state: { serving: '正常', behind: '追赶中', island: '独立运行', faulty: '有故障', unreachable: '失去联系', joining: '正在加入', draining: '准备停机', removed: '已移出' },
+    state: { serving: '正常', behind: '追赶中', island: '独立运行', faulty: '有故障', unreachable: '联系不上', joining: '正在加入', draining: '准备停机', removed: '已移出' },
     means: { serving: '可以放心使用。它停机时，连在它上面的调度台会自动转到其他节点。', behind: '语音正常；刚提交的消息和修改在它上面会晚一点出现。', island: '与多数节点断开。连在它上面的人照常通话，消息先存在它那里；恢复后自动补齐，不丢不重。', faulty: '它暂时不能写入。连在它上面的人能听能讲，写入由其他节点代办；请通知运维。', unreachable: '从本席所连的节点联系不上它。可能停机、断电或网络中断；连在它上面的人会转到其他节点，请通知运维查看。', joining: '正在取得资料，还不能替补其他节点。请等待它变为正常。', draining: '运维正要停它。连在它上面的人会转走，通话不受影响。', removed: '已不属于本站点，无需处理。' },
     role: { voter: '投票', learner: '备用（不投票）', joining: '加入中', removed: '已移出' },
     why: { even: '节点数为偶数，多出的一个不投票，另一个节点加入后自动投票', drained: '准备停机，不投票', spare: '已有五个节点投票，它作备用', catching: '正在追赶，追上后自动投票' },
