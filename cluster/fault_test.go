@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -209,5 +210,40 @@ func TestRetentionIsProposedWhenDue(t *testing.T) {
 	}
 	if got := messages(t, n); !got[0].Expired || got[1].Expired {
 		t.Fatalf("%+v", got)
+	}
+}
+
+// TestALogThatRottedIsRefusedAndCanBeLeftBehind: the state has what the log cannot give any more.
+func TestALogThatRottedIsRefusedAndCanBeLeftBehind(t *testing.T) {
+	dir := t.TempDir()
+	n := open(t, dir)
+	furnish(t, n)
+	for range 20 {
+		propose(t, n, command.MessagePost, message("rots away"))
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "log", "*.wal"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	data, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[bytes.Index(data, []byte("rots away"))] ^= 1
+	if err := os.WriteFile(files[0], data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := cluster.Config{Dir: dir, Reserve: 1 << 20}
+	if _, err := cluster.Open(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "altered on the disk: ") {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := cluster.Refound(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(messages(t, open(t, dir))); got != 20 {
+		t.Errorf("%d messages", got)
 	}
 }

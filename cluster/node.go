@@ -128,7 +128,7 @@ func (n *Node) openRaft() (alone bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := n.catchUp(snaps); err != nil {
+	if err := errors.Join(n.catchUp(snaps), n.readLog(snaps)); err != nil {
 		return false, err
 	}
 	has, err := raft.HasExistingState(n.raftlog, n.raftlog, snaps)

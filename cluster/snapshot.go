@@ -139,6 +139,26 @@ func (n *Node) checkLog(snapshots []*raft.SnapshotMeta) error {
 	return nil
 }
 
+// readLog reads all that Raft will read of the log when it starts: what it cannot read it panics of.
+func (n *Node) readLog(snaps raft.SnapshotStore) error {
+	from, err1 := n.raftlog.FirstIndex()
+	last, err2 := n.raftlog.LastIndex()
+	list, err3 := snaps.List()
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return fmt.Errorf("check log: %w", err)
+	}
+	if len(list) > 0 {
+		from = max(from, list[0].Index+1)
+	}
+	for i := from; i != 0 && i <= last; i++ {
+		var entry raft.Log
+		if err := n.raftlog.GetLog(i, &entry); err != nil {
+			return fmt.Errorf("%w: log entry %d: %w", store.ErrDamaged, i, err)
+		}
+	}
+	return nil
+}
+
 func (n *Node) replay(from, to uint64) error {
 	for i := from; i <= to; i++ {
 		var entry raft.Log

@@ -221,3 +221,49 @@ func (s *slow) StoreLogs(l []*raft.Log) error {
 	return s.faulty.StoreLogs(l)
 }
 func (s *slow) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{l}) }
+
+// TestASegmentThatRottedInItsMiddleGivesNothingFalse: the write-ahead log itself would not notice.
+func TestASegmentThatRottedInItsMiddleGivesNothingFalse(t *testing.T) {
+	for _, key := range [][]byte{nil, bytes.Repeat([]byte{7}, 32)} {
+		dir := t.TempDir()
+		l, c, err := raftlog.Open(raftlog.Options{Dir: dir, Deadline: time.Minute, Key: key, Logger: hclog.NewNullLogger()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fill(t, l, 1, 50)
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		name, data, end := segment(t, dir)
+		at := end/2 + 20
+		if key == nil {
+			at = bytes.Index(data, []byte("entry 25 of")) + 2
+		}
+		data[at] ^= 0xff
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l, c, err = raftlog.Open(raftlog.Options{Dir: dir, Deadline: time.Minute, Key: key, Logger: hclog.NewNullLogger()})
+		if err != nil {
+			continue // refused
+		}
+		last, err := l.LastIndex()
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad := 0
+		for i := uint64(1); i <= last; i++ {
+			var got raft.Log
+			switch err := l.GetLog(i, &got); {
+			case err != nil:
+				bad++
+			case !bytes.Equal(got.Data, entry(i).Data):
+				t.Errorf("sealed %v: entry %d of %d is another one: %q, %v", key != nil, i, last, got.Data, err)
+			}
+		}
+		if bad == 0 {
+			t.Errorf("sealed %v: %d of %d entries are refused", key != nil, bad, last)
+		}
+		_ = c.Close()
+	}
+}

@@ -37,8 +37,8 @@ func Seal(log raft.LogStore, key []byte) (raft.LogStore, error) {
 	return &sealed{LogStore: log, aead: aead}, nil
 }
 
-func bound(l *raft.Log) []byte {
-	out := []byte{sealAlg, byte(l.Type)}
+func bound(alg byte, l *raft.Log) []byte {
+	out := []byte{alg, byte(l.Type)}
 	out = binary.BigEndian.AppendUint64(out, l.Index)
 	return binary.BigEndian.AppendUint64(out, l.Term)
 }
@@ -50,7 +50,7 @@ func (s *sealed) seal(l *raft.Log) (*raft.Log, error) {
 	if _, err := rand.Read(box[1:]); err != nil {
 		return nil, fmt.Errorf("seal entry: %w", err)
 	}
-	copied.Data = s.aead.Seal(box, box[1:], l.Data, bound(l))
+	copied.Data = s.aead.Seal(box, box[1:], l.Data, bound(sealAlg, l))
 	return &copied, nil
 }
 
@@ -75,10 +75,10 @@ func (s *sealed) GetLog(index uint64, l *raft.Log) error {
 		return err
 	}
 	nonce := s.aead.NonceSize()
-	if len(l.Data) < 1+nonce || l.Data[0] != sealAlg {
+	if l.Index != index || len(l.Data) < 1+nonce || l.Data[0] != sealAlg { // a damaged frame makes the write-ahead log count wrong
 		return ErrSealed
 	}
-	data, err := s.aead.Open(nil, l.Data[1:1+nonce], l.Data[1+nonce:], bound(l))
+	data, err := s.aead.Open(nil, l.Data[1:1+nonce], l.Data[1+nonce:], bound(sealAlg, l))
 	if err != nil {
 		return ErrSealed
 	}

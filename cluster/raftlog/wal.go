@@ -34,7 +34,7 @@ func Open(o Options) (*Log, io.Closer, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open raft log: %w", err)
 	}
-	var entries raft.LogStore = w
+	var entries raft.LogStore = summed{w}
 	if len(o.Key) > 0 {
 		if entries, err = Seal(w, o.Key); err != nil {
 			return nil, nil, errors.Join(err, w.Close())
