@@ -253,13 +253,15 @@ func TestWhateverIsDamagedIsNamedAndNotRestored(t *testing.T) {
 				"cut": whole[:len(whole)-2], "empty": {}, "altered": append(bytes.Clone(whole[:len(whole)-1]), whole[len(whole)-1]^1), "longer": append(bytes.Clone(whole), 'x'),
 				"another's": []byte("something else"), "gone": nil,
 			} {
-				if err := os.WriteFile(path, bad, 0o600); bad == nil {
-					err = os.Remove(path)
-				} else if err != nil {
+				err := os.WriteFile(path, bad, 0o600)
+				if bad == nil {
+					err = errors.Join(err, os.Remove(path))
+				}
+				if err != nil {
 					t.Fatal(err)
 				}
 				to := &record{put: map[string]string{}}
-				_, err := backup.Read(t.Context(), options(dir, key), to)
+				_, err = backup.Read(t.Context(), options(dir, key), to)
 				if err == nil || to.put["state"] != "" && !strings.HasSuffix(path, "manifest") || !errors.Is(err, backup.ErrDamaged) && !strings.HasSuffix(path, "manifest") {
 					t.Errorf("%s, %s: %v", filepath.Base(path), what, err)
 				}
