@@ -37,7 +37,7 @@ type Talks interface {
 	State(t fusion.Talk) (talk.State, bool)
 	Subscribe(f func(talk.State)) (cancel func())
 	ForceClear(t fusion.Talk, by string) error
-	EndEmergency(t fusion.Talk, by string) error
+	EndEmergency(t fusion.Talk, unit fusion.Number, by string) error // unit 0: everybody's
 	Talking() int
 }
 

@@ -105,7 +105,7 @@ func talkState(st talk.State) wire.TalkState {
 		return out
 	}
 	return wire.TalkState{Talk: st.Talk, Patch: st.Patch, Seats: seats(st.Seats), Talker: st.Talker, Name: st.Name, Burst: st.Burst,
-		Since: msOf(st.Since), Emergency: st.Emergency, Queue: seats(st.Queue), Hearing: st.Hearing, Deaf: st.Deaf}
+		Since: msOf(st.Since), Emergency: st.Emergency, Alarms: st.Alarms, Queue: seats(st.Queue), Hearing: st.Hearing, Deaf: st.Deaf}
 }
 
 func presenceOf(e presence.Entry) wire.Presence {

@@ -371,10 +371,11 @@ func (c *conn) endEmergency(_ context.Context, f clientFrame) error {
 	if err != nil {
 		return err
 	}
-	if err := st.need(identity.ForceClear); err != nil {
-		return err
+	var whose fusion.Number // everybody's
+	if !st.may(identity.ForceClear) {
+		whose = st.unit.Number // who raised it may take it back
 	}
-	if err := c.s.d.Talks.EndEmergency(f.Talk, st.user.Name); err != nil {
+	if err := c.s.d.Talks.EndEmergency(f.Talk, whose, st.user.Name); err != nil {
 		return err
 	}
 	c.s.audit.did(st.caller, "end_emergency", f.Talk.String(), "")

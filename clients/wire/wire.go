@@ -112,17 +112,18 @@ type Upload struct {
 
 // TalkState is who is in a talk, who talks, who waits.
 type TalkState struct {
-	Talk      fusion.Talk   `json:"talk"`
-	Patch     fusion.ID     `json:"patch,omitzero"` // the patch that the group is part of
-	Seats     []SeatInfo    `json:"seats"`
-	Talker    fusion.Number `json:"talker,omitempty"`
-	Name      string        `json:"name,omitempty"`
-	Burst     fusion.ID     `json:"burst,omitzero"`
-	Since     state.Millis  `json:"since,omitempty"`
-	Emergency bool          `json:"emergency,omitempty"`
-	Queue     []SeatInfo    `json:"queue,omitempty"` // in order
-	Hearing   int           `json:"hearing"`         // how many can hear
-	Deaf      []string      `json:"deaf,omitempty"`  // names of those in the talk who cannot
+	Talk      fusion.Talk     `json:"talk"`
+	Patch     fusion.ID       `json:"patch,omitzero"` // the patch that the group is part of
+	Seats     []SeatInfo      `json:"seats"`
+	Talker    fusion.Number   `json:"talker,omitempty"`
+	Name      string          `json:"name,omitempty"`
+	Burst     fusion.ID       `json:"burst,omitzero"`
+	Since     state.Millis    `json:"since,omitempty"`
+	Emergency bool            `json:"emergency,omitempty"` // of who talks
+	Alarms    []fusion.Number `json:"alarms,omitempty"`    // units whose emergency call has not been ended
+	Queue     []SeatInfo      `json:"queue,omitempty"`     // in order
+	Hearing   int             `json:"hearing"`             // how many can hear
+	Deaf      []string        `json:"deaf,omitempty"`      // names of those in the talk who cannot
 }
 
 // SeatInfo is one participant as shown.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/guantong-net/guantong/fusion"
@@ -66,6 +67,24 @@ func (s *server) followOne(e state.Event) {
 		}
 	case "member":
 		s.followMember(e)
+	case "alert":
+		if a, ok := e.Data.(state.Alert); ok {
+			s.followAlert(a)
+		}
+	}
+}
+
+// followAlert ends the emergency call of a unit whose last alert in a group is cleared: it would else pre-empt everybody for ever after.
+func (s *server) followAlert(a state.Alert) {
+	if a.State != state.AlertCleared || a.Group == 0 {
+		return
+	}
+	open, ok := look(s.node, (*state.View).OpenAlerts)
+	if !ok || slices.ContainsFunc(open, func(o state.Alert) bool { return o.Unit == a.Unit && o.Group == a.Group }) {
+		return
+	}
+	if err := s.talks.EndEmergency(fusion.GroupTalk(a.Group), a.Unit, a.ClearedBy); err != nil && fusion.FaultOf(err) != fusion.NotFound {
+		s.log.Error("emergency not ended", "unit", a.Unit.String(), "error", err)
 	}
 }
 

@@ -129,7 +129,7 @@ func (r *room) lead(a Arbiter) {
 	now := time.Now()
 	r.m = floor.Resume(r.m.Config(), a.epoch(), now)
 	for _, t := range r.talks {
-		r.m.Alarm(r.x.site.shown[t].Alarms...)
+		r.m.Alarm(r.x.site.shown[t].State.Alarms...)
 	}
 	var outs []floor.Output
 	do := func(in floor.Input) { outs = append(outs, r.m.Handle(now, in)...) }

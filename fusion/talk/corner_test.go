@@ -73,8 +73,13 @@ func TestAnEmergencyOutlivesAnEmptyRoomUntilItIsCleared(t *testing.T) {
 		if got := alice.last(); got.Kind != talk.Granted || !got.Emergency {
 			t.Errorf("back again: %+v", got)
 		}
+		sa.Release()
+		_ = b.x.EndEmergency(fusion.GroupTalk(groupA), 10102, "li")
+		if st, _ := b.x.State(fusion.GroupTalk(groupA)); !slices.Equal(st.Alarms, []fusion.Number{10101}) {
+			t.Errorf("another unit ended it: %v", st.Alarms)
+		}
 		sa.Leave()
-		if err := b.x.EndEmergency(fusion.GroupTalk(groupA), "zhang"); err != nil {
+		if err := b.x.EndEmergency(fusion.GroupTalk(groupA), 10101, "zhang"); err != nil {
 			t.Error(err)
 		}
 		if rooms, _ := b.x.Left(); rooms != 0 {

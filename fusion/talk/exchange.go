@@ -232,10 +232,10 @@ func (x *Exchange) ForceClear(t fusion.Talk, by string) error {
 	return x.handle(t, floor.Input{Kind: floor.ForceClear})
 }
 
-// EndEmergency clears the emergency of everybody in the conversation.
-func (x *Exchange) EndEmergency(t fusion.Talk, by string) error {
+// EndEmergency clears the emergency of a unit in the conversation; 0 is everybody's.
+func (x *Exchange) EndEmergency(t fusion.Talk, unit fusion.Number, by string) error {
 	x.note(FloorEvent{At: time.Now(), Talk: t, Kind: "emergency_cleared", By: by})
-	return x.handle(t, floor.Input{Kind: floor.EmergencyClear})
+	return x.handle(t, floor.Input{Kind: floor.EmergencyClear, Unit: unit})
 }
 
 func (x *Exchange) handle(t fusion.Talk, in floor.Input) error {

@@ -45,7 +45,7 @@ func (r *room) pass(in floor.Input) {
 	s := r.seats[in.Seat]
 	switch in.Kind {
 	case floor.ForceClear, floor.EmergencyClear:
-		r.toArbiter(input{Kind: in.Kind, Talk: r.talks[0]})
+		r.toArbiter(input{Kind: in.Kind, Talk: r.talks[0], Unit: in.Unit})
 		return
 	case floor.Join, floor.Leave:
 		r.m.Handle(time.Now(), in)

@@ -111,7 +111,7 @@ func (x *Exchange) takeOver(a Arbiter) {
 	x.site.turns = 0
 	x.site.settled = time.Now().Add(floorConfig(0, GroupConfig{}).Settle)
 	for t, s := range x.site.shown {
-		if len(s.Alarms) > 0 {
+		if len(s.State.Alarms) > 0 {
 			_, _ = x.find(t) // an emergency outlives its arbiter, also where nobody sits here
 		}
 	}

@@ -413,7 +413,7 @@ func TestAnEmergencyOutlivesItsArbiter(t *testing.T) {
 		if got := again.last(); got.Kind != talk.Granted || !got.Emergency {
 			t.Errorf("told %+v", got)
 		}
-		if err := w.nodes["n3"].x.EndEmergency(fusion.GroupTalk(groupA), "zhang"); err != nil {
+		if err := w.nodes["n3"].x.EndEmergency(fusion.GroupTalk(groupA), 0, "zhang"); err != nil {
 			t.Error(err)
 		}
 		settle()

@@ -103,7 +103,7 @@ func (w *world) do(t *testing.T, s step) {
 	case "clear":
 		_ = w.x.ForceClear(fusion.GroupTalk(number(s.B)), "test")
 	case "calm":
-		_ = w.x.EndEmergency(fusion.GroupTalk(number(s.B)), "test")
+		_ = w.x.EndEmergency(fusion.GroupTalk(number(s.B)), 0, "test")
 	case "regroup":
 		w.limit.Store(int64(s.Prec) * int64(time.Second))
 		w.x.Regroup(number(s.B))
@@ -313,7 +313,7 @@ func (w *world) end() error {
 			if seat != nil {
 				seat.Leave()
 			}
-			_ = w.x.EndEmergency(fusion.GroupTalk(number(g)), "test")
+			_ = w.x.EndEmergency(fusion.GroupTalk(number(g)), 0, "test")
 		}
 	}
 	time.Sleep(time.Second)

@@ -340,6 +340,7 @@ func (r *room) state(t fusion.Talk) State {
 	if r.m == nil {
 		return st
 	}
+	st.Alarms = r.m.Emergencies()
 	for _, w := range r.m.Queue() {
 		if s := r.seats[w.Seat]; s != nil {
 			st.Queue = append(st.Queue, s.shown())

@@ -51,7 +51,6 @@ func (x *Exchange) show(t fusion.Talk) shownState {
 		s.Age = time.Since(s.State.Since).Milliseconds()
 	}
 	s.State.Since = time.Time{}
-	s.Alarms = r.m.Emergencies()
 	return s
 }
 
@@ -70,7 +69,7 @@ func (x *Exchange) hearStates(w states) {
 		}
 		news[s.State.Talk] = true
 		x.site.shown[s.State.Talk] = s
-		if st := s.State; len(st.Seats)+len(st.Queue)+len(s.Alarms) == 0 && st.Burst.IsZero() && st.Patch.IsZero() {
+		if st := s.State; len(st.Seats)+len(st.Queue)+len(s.State.Alarms) == 0 && st.Burst.IsZero() && st.Patch.IsZero() {
 			delete(x.site.shown, s.State.Talk)
 		}
 	}
@@ -102,7 +101,7 @@ func (x *Exchange) elsewhere(t fusion.Talk, in floor.Input) bool {
 	if _, ok := x.site.shown[t]; !ok || a.Node == "" || a.Node == x.d.Self {
 		return false
 	}
-	x.send(a.Node, word{Epoch: a.epoch(), Input: &input{Kind: in.Kind, Talk: t}})
+	x.send(a.Node, word{Epoch: a.epoch(), Input: &input{Kind: in.Kind, Talk: t, Unit: in.Unit}})
 	return true
 }
 

@@ -28,10 +28,11 @@ type State struct {
 	Name      string
 	Burst     fusion.ID // zero when nobody talks
 	Since     time.Time
-	Emergency bool
-	Queue     []SeatState // next first
-	Hearing   int         // how many can hear
-	Deaf      []string    // names of those who are in it but cannot hear now
+	Emergency bool            // of who talks
+	Alarms    []fusion.Number // units whose emergency call has not been ended; 0 is one without a number
+	Queue     []SeatState     // next first
+	Hearing   int             // how many can hear
+	Deaf      []string        // names of those who are in it but cannot hear now
 }
 
 // SeatState is one participant as shown.

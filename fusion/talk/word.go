@@ -62,11 +62,12 @@ type input struct {
 	Precedence fusion.Precedence `cbor:"6,keyasint"`
 	Emergency  bool              `cbor:"7,keyasint,omitempty"`
 	Resume     fusion.ID         `cbor:"8,keyasint"`
-	Age        int64             `cbor:"9,keyasint,omitempty"` // Carry: milliseconds since it began; the nodes' clocks may differ
+	Age        int64             `cbor:"9,keyasint,omitempty"`  // Carry: milliseconds since it began; the nodes' clocks may differ
+	Unit       fusion.Number     `cbor:"10,keyasint,omitempty"` // EmergencyClear: whose; 0 is everybody's
 }
 
 func (i input) floor(now time.Time) floor.Input {
-	in := floor.Input{Kind: i.Kind, Seat: i.Seat, Burst: i.Burst, Precedence: i.Precedence, Emergency: i.Emergency, Resume: i.Resume}
+	in := floor.Input{Kind: i.Kind, Seat: i.Seat, Burst: i.Burst, Precedence: i.Precedence, Emergency: i.Emergency, Resume: i.Resume, Unit: i.Unit}
 	if i.Kind == floor.Carry {
 		in.Since = now.Add(-time.Duration(i.Age) * time.Millisecond)
 	}
@@ -138,9 +139,8 @@ type states struct {
 
 // shownState is a State and the emergencies that stand, which a new arbiter must know.
 type shownState struct {
-	State  State           `cbor:"1,keyasint"`
-	Age    int64           `cbor:"2,keyasint,omitempty"` // of the burst, milliseconds
-	Alarms []fusion.Number `cbor:"3,keyasint,omitempty"`
+	State State `cbor:"1,keyasint"`
+	Age   int64 `cbor:"2,keyasint,omitempty"` // of the burst, milliseconds
 }
 
 func encodeWord(w word) ([]byte, error) { return command.Marshal(w) }
