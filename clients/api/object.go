@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 
+	"github.com/guantong-net/guantong/clients/wire"
 	"github.com/guantong-net/guantong/fusion"
 	"github.com/guantong-net/guantong/fusion/command"
 	"github.com/guantong-net/guantong/fusion/identity"
@@ -174,6 +175,18 @@ func (s *Server) putUnit(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) listUsers(w http.ResponseWriter, _ *http.Request) error {
 	return listed(s, w, (*state.View).Users)
+}
+
+// listPeople gives a screen the names of those who do things, and nothing else of the users.
+func (s *Server) listPeople(w http.ResponseWriter, _ *http.Request) error {
+	return listed(s, w, func(v *state.View) ([]wire.Person, error) {
+		users, err := v.Users()
+		out := make([]wire.Person, 0, len(users))
+		for _, u := range users {
+			out = append(out, wire.Person{User: u.Name, Unit: u.Unit})
+		}
+		return out, err
+	})
 }
 
 // UserPut is the body of PUT /users/{name} and its answer; Password is answered once, when the server made it.

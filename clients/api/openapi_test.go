@@ -92,6 +92,7 @@ func operations() map[string]operation {
 		"GET /units":                        {"All units.", nil, list{state.Unit{}}, ""},
 		"PUT /units/{n}":                    {"Make or change a unit.", state.Unit{}, state.Unit{}, ""},
 		"DELETE /units/{n}":                 {"Remove a unit.", nil, nil, "revision"},
+		"GET /people":                       {"Which unit each user is.", nil, list{wire.Person{}}, ""},
 		"GET /users":                        {"All users.", nil, list{state.User{}}, ""},
 		"PUT /users/{name}":                 {"Make or change a user. The answer is the user, or with the password that was made, once.", UserPut{}, UserPut{}, ""},
 		"DELETE /users/{name}":              {"Remove a user; its sessions end.", nil, nil, ""},

@@ -36,6 +36,7 @@ func (s *Server) table() []route {
 		{method: "GET", path: v1 + "/units", guard: settled, serve: s.listUnits},
 		{method: "PUT", path: v1 + "/units/{n}", guard: settled, right: identity.AdminObjects, serve: s.putUnit},
 		{method: "DELETE", path: v1 + "/units/{n}", guard: settled, right: identity.AdminObjects, serve: s.deleteNumbered(command.UnitDelete)},
+		{method: "GET", path: v1 + "/people", guard: settled, serve: s.listPeople},
 		{method: "GET", path: v1 + "/users", guard: settled, right: identity.AdminUsers, serve: s.listUsers},
 		{method: "PUT", path: v1 + "/users/{name}", guard: settled, right: identity.AdminUsers, serve: s.putUser},
 		{method: "DELETE", path: v1 + "/users/{name}", guard: settled, right: identity.AdminUsers, serve: s.deleteUser},

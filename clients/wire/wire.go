@@ -76,6 +76,12 @@ type NodeState struct {
 	Status    *Status      `json:"status,omitempty"` // as it told last
 }
 
+// Person says which unit a user is: what is said to be done "by" somebody names the user.
+type Person struct {
+	User string        `json:"user"`
+	Unit fusion.Number `json:"unit"`
+}
+
 // MessagePage is the answer of GET /messages.
 type MessagePage struct {
 	Items    []state.Message `json:"items"`

@@ -25,6 +25,8 @@ export const useRecord = defineStore('record', () => {
   const receipts = reactive(new Map<string, Receipt>())
   const bursts = reactive(new Map<string, Burst>())
   const calls = reactive(new Map<string, CallRecord>())
+  /** The unit of each user: what was done is said to be done by a user, and shown with the person's name. */
+  const people = reactive(new Map<string, Num>())
   const loaded = ref(false)
   const failed = ref<unknown>()
   const resume = new Resume()
@@ -46,6 +48,7 @@ export const useRecord = defineStore('record', () => {
     }
     if (ev.type === 'position') followSeat(ev)
     if (ev.type === 'user' && ev.key === useSession().name) void useSession().refresh()
+    if (ev.type === 'unit' || ev.type === 'user') meetSoon()
     if (ev.type === 'site') followSite(ev.data as { name: string; exercise?: string })
     if (ev.type === 'burst') trim(bursts, KEEP_BURSTS)
     if (ev.type === 'message') trim(messages, KEEP_MESSAGES)
@@ -78,6 +81,11 @@ export const useRecord = defineStore('record', () => {
     }
   }
 
+  const meet = () => list<{ user: string; unit: Num }>('/people', (p) => people.set(p.user, p.unit)).catch(() => undefined)
+  let meeting: ReturnType<typeof setTimeout> | undefined
+  /** New users come with new units, and often hundreds at once. */
+  function meetSoon(): void { clearTimeout(meeting); meeting = setTimeout(() => void meet(), 2000) }
+
   const list = async <T>(path: string, put: (v: T) => void, max?: number) => { for (const v of await all<T>(path, max)) put(v) }
 
   async function load(): Promise<void> {
@@ -98,7 +106,7 @@ export const useRecord = defineStore('record', () => {
     const optional: Promise<void>[] = admin ? [
       list<User>('/users', (v) => users.set(v.name, v)), list<Extension>('/extensions', (v) => extensions.set(v.unit, v)),
     ] : []
-    const results = await Promise.allSettled([...jobs, ...optional])
+    const results = await Promise.allSettled([...jobs, meet(), ...optional])
     const hard = results.slice(0, 4).find((r) => r.status === 'rejected')
     if (hard?.status === 'rejected') failed.value = hard.reason
     loaded.value = !hard
@@ -142,7 +150,7 @@ export const useRecord = defineStore('record', () => {
   const watch = (f: (ev: Event) => void) => { watchers.push(f) }
 
   function clear(): void {
-    for (const t of Object.values(tables)) t.clear()
+    for (const t of [...Object.values(tables), people]) t.clear()
     loaded.value = false
   }
 
@@ -155,11 +163,13 @@ export const useRecord = defineStore('record', () => {
     if (!n) return ''
     return groups.get(n)?.name ?? units.get(n)?.name ?? positions.get(n)?.name ?? String(n)
   }
+  /** The name of who did something. */
+  const personOf = (user: string | undefined): string => (user ? units.get(people.get(user) ?? 0)?.name ?? user : '')
   const patchOf = (group: Num): Patch | undefined => [...patches.values()].find((p) => p.groups.includes(group))
 
   return {
     groups, units, users, extensions, positions, members, patches, alerts, messages, receipts, bursts, calls, loaded, failed, groupList,
-    unitList, positionList, connect, after, watch, clear, load, loadMembers, loadMessages, loadReceipts, nameOf, patchOf,
+    unitList, positionList, connect, after, watch, clear, load, personOf, loadMembers, loadMessages, loadReceipts, nameOf, patchOf,
   }
 })
 

@@ -51,7 +51,7 @@ export interface NodeState {
 export interface Upload { id: ID; offset: number; size: number; done: boolean; file?: Attachment }
 export interface SeatInfo { unit?: Num; name: string; via: string; talk: boolean }
 export interface TalkState {
-  talk: Talk; patch?: ID; seats: SeatInfo[]; talker?: Num; name?: string; burst?: ID; since?: number; emergency?: boolean; queue?: SeatInfo[]; hearing: number; deaf?: string[]
+  talk: Talk; patch?: ID; seats: SeatInfo[]; talker?: Num; name?: string; burst?: ID; since?: number; emergency?: boolean; alarms?: Num[]; queue?: SeatInfo[]; hearing: number; deaf?: string[]
 }
 export interface CallInfo {
   id: ID; state: 'ringing' | 'queued' | 'dialling' | 'answered' | 'held' | 'in_group' | 'ended'; from?: Num; from_name?: string; digits?: string; outside?: boolean
