@@ -85,6 +85,8 @@ export const useFloor = defineStore('floor', () => {
   }
 
   function take(s: TalkState): void {
+    if (s.alarms?.includes(session.unit)) emergencyTalks.add(s.talk)
+    else if (states.get(s.talk)?.alarms?.includes(session.unit)) emergencyTalks.delete(s.talk)
     states.set(s.talk, { ...s, seats: s.seats ?? [], deaf: s.deaf ?? [], queue: s.queue ?? [] })
   }
 
@@ -163,9 +165,9 @@ export const useFloor = defineStore('floor', () => {
   function releaseOnly(source: 'pointer' | 'emergency'): void { held.release(source); single = undefined }
 
   const forceClear = (talk: Talk) => link.ask('force_clear', { talk })
-  /** Ends an emergency call. Who has not the right to end it for all goes back to ordinary presses. */
+  /** Ends an emergency call: everybody's with the right to clear a floor, else one's own. */
   async function endEmergency(talk: Talk): Promise<void> {
-    if (session.has('force_clear')) await link.ask('end_emergency', { talk })
+    await link.ask('end_emergency', { talk })
     emergencyTalks.delete(talk)
   }
   function setOpenLine(on: boolean): void { openLine.value = on; if (!pttAir) voice.air(on) }
