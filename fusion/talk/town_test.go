@@ -103,7 +103,7 @@ func (l *life) do(d deed) {
 			u.seat.Release()
 		}
 	case "clear":
-		_ = l.nodes[l.leads].x.EndEmergency(fusion.GroupTalk(groupA), "test")
+		_ = l.nodes[l.leads].x.EndEmergency(fusion.GroupTalk(groupA), 0, "test")
 	case "wait":
 		time.Sleep(time.Duration(d.A) * 300 * time.Millisecond)
 	case "patch", "part":
