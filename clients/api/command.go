@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/guantong-net/guantong/clients/wire"
 	"github.com/guantong-net/guantong/fusion"
 	"github.com/guantong-net/guantong/fusion/command"
 	"github.com/guantong-net/guantong/fusion/state"
@@ -80,6 +81,33 @@ func (s *Server) commit(ctx context.Context, cmd command.Command) (state.Result,
 		return res, fmt.Errorf("commit: %w", err)
 	}
 	return res, res.Err()
+}
+
+// keep proposes what only adds something, under the request's ID. Without a quorum it is held at this node.
+func (s *Server) keep(r *http.Request, t command.Type, payload any) (id fusion.ID, held bool, err error) {
+	if id, err = s.requestID(r); err != nil {
+		return id, false, err
+	}
+	held, err = s.keepAs(r, id, t, payload)
+	return id, held, err
+}
+
+func (s *Server) keepAs(r *http.Request, id fusion.ID, t command.Type, payload any) (held bool, err error) {
+	cmd, err := s.build(callerOf(r), id, t, payload)
+	if err != nil {
+		return false, err
+	}
+	res, held, err := s.d.Record.ProposeOrHold(r.Context(), cmd)
+	if err != nil {
+		return false, fmt.Errorf("commit: %w", err)
+	}
+	return held, res.Err()
+}
+
+// heldHere answers that a request was accepted by this node, and is not replicated yet.
+func heldHere(w http.ResponseWriter, id fusion.ID) error {
+	writeJSON(w, http.StatusAccepted, wire.Held{ID: id, Held: true})
+	return nil
 }
 
 // change proposes a command under the request's ID.

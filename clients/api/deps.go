@@ -25,6 +25,9 @@ import (
 type Record interface {
 	// Propose has a command committed. A refusal by the state is in the Result; an error says that it is not known to be committed.
 	Propose(ctx context.Context, c command.Command) (state.Result, error)
+	// ProposeOrHold does the same for what only adds something (messages, receipts, alerts, files). Without a quorum it is held: on this node's
+	// disk, to be committed by itself under the same ID when there is one.
+	ProposeOrHold(ctx context.Context, c command.Command) (res state.Result, held bool, err error)
 	// View runs a query on one consistent state. What it hands out is not used after f returns.
 	View(f func(*state.View) error) error
 	// Wait returns when an event after the given one exists, or with ctx's error.

@@ -33,9 +33,12 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) error {
 	if c.position != nil {
 		m.Position = c.position.Number
 	}
-	id, err := s.change(r, command.MessagePost, m)
+	id, held, err := s.keep(r, command.MessagePost, m)
 	if err != nil {
 		return err
+	}
+	if held {
+		return heldHere(w, id)
 	}
 	got, err := view(s, func(v *state.View) (state.Message, error) { return v.Message(id) })
 	if err != nil {
@@ -324,8 +327,12 @@ func (s *Server) addReceipt(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.change(r, command.ReceiptAdd, state.ReceiptChange{Message: id, Recipient: q.Recipient, State: q.State}); err != nil {
+	_, held, err := s.keep(r, command.ReceiptAdd, state.ReceiptChange{Message: id, Recipient: q.Recipient, State: q.State})
+	if err != nil {
 		return err
+	}
+	if held {
+		return heldHere(w, id)
 	}
 	return s.answer(w, func(v *state.View) (any, error) { return v.Receipt(id, q.Recipient) })
 }
@@ -384,9 +391,12 @@ func (s *Server) raiseAlert(w http.ResponseWriter, r *http.Request) error {
 			return fusion.E(fusion.NotAllowed, "not_a_member", "you are no member of group %s", q.Group)
 		}
 	}
-	id, err := s.change(r, command.AlertRaise, state.Alert{Unit: c.unit.Number, Group: q.Group, Text: q.Text, Lat: q.Lat, Lon: q.Lon})
+	id, held, err := s.keep(r, command.AlertRaise, state.Alert{Unit: c.unit.Number, Group: q.Group, Text: q.Text, Lat: q.Lat, Lon: q.Lon})
 	if err != nil {
 		return err
+	}
+	if held {
+		return heldHere(w, id)
 	}
 	a, err := view(s, func(v *state.View) (state.Alert, error) { return v.Alert(id) })
 	if err != nil {

@@ -52,3 +52,19 @@ func TestAMailboxKnowsWhatWasReadAndHowFarOnesOwnHaveCome(t *testing.T) {
 		t.Errorf("bob has signed, but is told %+v", got.Receipts)
 	}
 }
+
+func TestWithoutAQuorumWhatOnlyAddsIsHeldAndSaidSo(t *testing.T) {
+	h := apitest.New(t, apitest.Options{})
+	alice := login(t, h, "alice")
+	h.Record.Hold = true
+	id := sdk.NewID()
+	m := must[state.Message](t)(alice.Post(t.Context(), id, wire.MessageRequest{To: []fusion.Number{11001}, Text: "断网", Precedence: fusion.Routine}))
+	if m.ID != id || m.Seq != 0 {
+		t.Errorf("held message: %+v", m)
+	}
+	h.Record.Hold = false
+	m = must[state.Message](t)(alice.Post(t.Context(), id, wire.MessageRequest{To: []fusion.Number{11001}, Text: "断网", Precedence: fusion.Routine}))
+	if m.ID != id || m.Seq == 0 || m.Text != "断网" {
+		t.Errorf("committed message: %+v", m)
+	}
+}

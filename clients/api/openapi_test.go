@@ -278,9 +278,16 @@ func describe(types schemas, r route, op operation) map[string]any {
 		good, code = map[string]any{"description": "switching to the WebSocket"}, "101"
 	}
 	bad := map[string]any{"description": "a refusal", "content": map[string]any{"application/json": map[string]any{"schema": map[string]any{"$ref": "#/components/schemas/Error"}}}}
-	d["responses"] = map[string]any{code: good, "default": bad}
+	answers := map[string]any{code: good, "default": bad}
+	if slices.Contains(holds, r.method+" "+r.path) {
+		answers["202"] = map[string]any{"description": "accepted at this node, which has no quorum: on its disk, and replicated by itself later", "content": content(types, wire.Held{})}
+	}
+	d["responses"] = answers
 	return d
 }
+
+// holds lists what is accepted without a quorum.
+var holds = []string{"POST /api/v1/messages", "POST /api/v1/messages/{id}/receipts", "POST /api/v1/alerts"}
 
 func content(types schemas, v any) map[string]any {
 	switch x := v.(type) {

@@ -38,7 +38,7 @@ func (s *Server) answerUpload(w http.ResponseWriter, r *http.Request, u files.Up
 	out := wire.Upload{ID: u.ID, Offset: u.Offset, Size: u.Size, Done: u.Done}
 	if u.Done {
 		a := state.Attachment{Hash: u.Hash, Name: u.Name, Type: u.Type, Size: u.Size}
-		if _, err := s.propose(r.Context(), callerOf(r), s.d.NewID(), command.FileStored, a); err != nil {
+		if _, err := s.keepAs(r, s.d.NewID(), command.FileStored, a); err != nil { // held: whoever names it waits with it
 			return err
 		}
 		out.File = &a

@@ -146,7 +146,8 @@ func (c *Client) Import(ctx context.Context, csv io.Reader, check bool) (wire.Im
 	return out, err
 }
 
-// Post sends a message. The ID is the message's; sent again with the same one it is sent once.
+// Post sends a message. The ID is the message's; sent again with the same one it is sent once. A message that comes back with Seq 0 was held: it is on the
+// disk of a node that has no quorum, which has it committed when there is one.
 func (c *Client) Post(ctx context.Context, id fusion.ID, m wire.MessageRequest) (state.Message, error) {
 	return post[state.Message](ctx, c, "/messages", id, m)
 }
@@ -184,7 +185,7 @@ func (c *Client) AddReceipt(ctx context.Context, message fusion.ID, recipient fu
 	return post[state.Receipt](ctx, c, "/messages/"+message.String()+"/receipts", NewID(), map[string]any{"recipient": recipient, "state": st})
 }
 
-// Raise raises an emergency alert; the ID is the alert's.
+// Raise raises an emergency alert; the ID is the alert's. One that comes back with Raised 0 was held, as with Post.
 func (c *Client) Raise(ctx context.Context, id fusion.ID, a wire.AlertRequest) (state.Alert, error) {
 	return post[state.Alert](ctx, c, "/alerts", id, a)
 }

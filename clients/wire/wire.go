@@ -191,6 +191,12 @@ type Status struct {
 	Power        *Power `json:"power,omitempty"`         // absent: no UPS is named
 }
 
+// Held answers what was accepted at a node without a quorum: it is on that node's disk, and will be committed under its ID when there is one.
+type Held struct {
+	ID   fusion.ID `json:"id"`
+	Held bool      `json:"held"` // always true
+}
+
 // Power is what the UPS of a node says.
 type Power struct {
 	UPS       string       `json:"ups"`                  // name@host:port

@@ -38,11 +38,21 @@ type Record struct {
 	changed chan struct{}
 	last    uint64
 	Refuse  error // what Propose answers instead of applying
+	Hold    bool  // without a quorum: what may be held is
 }
 
 // NewRecord makes an empty one.
 func NewRecord() *Record {
 	return &Record{mem: state.NewMemory(), m: state.New(), changed: make(chan struct{})}
+}
+
+// ProposeOrHold applies a command, or only says that it is held.
+func (r *Record) ProposeOrHold(ctx context.Context, c command.Command) (state.Result, bool, error) {
+	if r.Hold {
+		return state.Result{}, true, nil
+	}
+	res, err := r.Propose(ctx, c)
+	return res, false, err
 }
 
 // Propose applies a command.

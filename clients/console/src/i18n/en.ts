@@ -56,7 +56,7 @@ const en: Texts<typeof zh> = {
     result: { answered: 'answered', missed: 'missed', busy: 'busy', refused: 'refused', failed: 'failed' },
   },
   messages: {
-    title: 'Messages', several: 'To several', several_title: 'Message to several', unsigned: '{n} to sign for', files: '[attachment]', search: 'Search messages', found: '{n} found', choose: 'Choose a group, position or person on the left', older: 'Older messages', none: 'No messages yet', sending: 'Sending, not accepted yet', not_accepted: 'Not accepted: the message was not sent.', retry: 'Retry', discard: 'Discard',
+    title: 'Messages', held: 'Held at this node: sent on by itself when the others are back. Do not send it again.', several: 'To several', several_title: 'Message to several', unsigned: '{n} to sign for', files: '[attachment]', search: 'Search messages', found: '{n} found', choose: 'Choose a group, position or person on the left', older: 'Older messages', none: 'No messages yet', sending: 'Sending, not accepted yet', not_accepted: 'Not accepted: the message was not sent.', retry: 'Retry', discard: 'Discard',
     sign_wanted: 'To be signed for', sign: 'Sign for', want_sign: 'Must be signed for', expired: 'expired', no_receipts: 'No receipts yet', hint: 'Write a message; Enter sends, Shift+Enter breaks the line', send: 'Send', attach: 'Attach', lifetime: 'Lifetime', life_0: 'unlimited', life_h: '{n} h', too_large: '{name} is larger than 50 MB', upload_retry: 'Interrupted, resuming…',
   },
   receipt: { sending: 'sending', accepted: 'accepted', delivered: 'delivered', read: 'read', signed: 'signed for' },

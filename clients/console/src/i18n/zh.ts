@@ -53,7 +53,7 @@ export default {
     result: { answered: '已接', missed: '未接', busy: '忙', refused: '拒接', failed: '失败' },
   },
   messages: {
-    title: '消息', several: '群发', several_title: '群发消息', unsigned: '待签收 {n} 条', files: '［附件］', search: '搜索消息内容', found: '找到 {n} 条', choose: '请选择左侧的通话组、席位或人员', older: '更早的消息', none: '还没有消息', sending: '正在发送，服务器尚未受理', not_accepted: '服务器未受理，消息没有发出。', retry: '重试', discard: '放弃',
+    title: '消息', held: '已存在本节点，多数节点恢复后自动补发，无需重发', several: '群发', several_title: '群发消息', unsigned: '待签收 {n} 条', files: '［附件］', search: '搜索消息内容', found: '找到 {n} 条', choose: '请选择左侧的通话组、席位或人员', older: '更早的消息', none: '还没有消息', sending: '正在发送，服务器尚未受理', not_accepted: '服务器未受理，消息没有发出。', retry: '重试', discard: '放弃',
     sign_wanted: '要求签收', sign: '签收', want_sign: '要求签收', expired: '已过有效期', no_receipts: '还没有回执', hint: '输入消息，回车发送，Shift+回车换行', send: '发送', attach: '附件', lifetime: '有效期', life_0: '不限', life_h: '{n} 小时', too_large: '{name} 超过 50 MB，不能发送', upload_retry: '链路中断，正在续传…',
   },
   receipt: { sending: '发送中', accepted: '已受理', delivered: '已送达', read: '已读', signed: '已签收' },

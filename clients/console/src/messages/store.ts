@@ -10,7 +10,7 @@ import { receiptStates } from '../wire/types'
 
 export interface Draft { to: Num[]; text: string; attachments: Attachment[]; precedence: Precedence; lifetime: number; sign: boolean }
 /** A message on its way: not accepted yet, and said to be so. */
-export interface Outgoing { id: string; draft: Draft; at: number; error?: unknown; trying: boolean }
+export interface Outgoing { id: string; draft: Draft; at: number; error?: unknown; trying: boolean; held?: boolean }
 
 const RETRY_MS = 2000
 const urgent: Precedence[] = ['flash-override', 'flash', 'immediate']
@@ -91,7 +91,12 @@ export const useMessages = defineStore('messages', () => {
     out.trying = true
     out.error = undefined
     try {
-      const m = await post<Message>('/messages', out.draft, out.id)
+      const m = await post<Message & { held?: boolean }>('/messages', out.draft, out.id)
+      if (m.held) { // on the disk of a node without a quorum: it comes by itself once there is one
+        out.trying = false
+        out.held = true
+        return
+      }
       record.messages.set(m.id, m)
       outgoing.delete(out.id)
     } catch (err) {
@@ -123,6 +128,7 @@ export const useMessages = defineStore('messages', () => {
 
   record.watch((ev) => {
     if (ev.type !== 'message' || ev.gone) return
+    outgoing.delete(ev.key) // it was held, and is accepted now
     const m = ev.data as Message
     if (isMine(m)) return
     voice.tones.sound('message')
