@@ -286,6 +286,9 @@ func (c *conn) handle(ctx context.Context, f clientFrame) {
 	c.reply(f.ID, err)
 }
 
+// maxAhead is how many events a client may know that this node has still to get.
+const maxAhead = 100_000
+
 // hello begins the stream of events after the last one that the client saw, and tells how things stand.
 func (c *conn) hello(_ context.Context, f clientFrame) error {
 	if c.events.begun() {
@@ -304,7 +307,7 @@ func (c *conn) hello(_ context.Context, f clientFrame) error {
 		if err != nil || f.After == nil || *f.After < 0 {
 			return last, err
 		}
-		if uint64(*f.After) > last && f.Incarnation != 0 && f.Incarnation == info.Incarnation {
+		if after := uint64(*f.After); after > last && after-last <= maxAhead && f.Incarnation != 0 && f.Incarnation == info.Incarnation {
 			return uint64(*f.After), nil // another node told it what has still to reach this one
 		}
 		// Events that are forgotten, or of another history, are found out now and not in the middle of the stream.
