@@ -376,6 +376,12 @@ func (s *Server) listAlerts(w http.ResponseWriter, r *http.Request) error {
 	return ok(w, pageOf(alerts))
 }
 
+// soundHeld brings an alert that waits for a quorum to everybody at this node: it cannot wait for that.
+func (s *Server) soundHeld(a state.Alert) {
+	a.State, a.Raised, a.Stage = state.AlertRaised, state.Millis(s.d.Now().UnixMilli()), 1
+	s.hub.each(func(c *conn) { c.sound(a) })
+}
+
 func (s *Server) raiseAlert(w http.ResponseWriter, r *http.Request) error {
 	var q wire.AlertRequest
 	if err := decode(r, &q); err != nil {
@@ -396,6 +402,7 @@ func (s *Server) raiseAlert(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if held {
+		s.soundHeld(state.Alert{ID: id, Unit: c.unit.Number, By: c.user.Name, Group: q.Group, Text: q.Text, Lat: q.Lat, Lon: q.Lon})
 		return heldHere(w, id)
 	}
 	a, err := view(s, func(v *state.View) (state.Alert, error) { return v.Alert(id) })

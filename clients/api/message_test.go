@@ -68,3 +68,20 @@ func TestWithoutAQuorumWhatOnlyAddsIsHeldAndSaidSo(t *testing.T) {
 		t.Errorf("committed message: %+v", m)
 	}
 }
+
+func TestAnAlertThatIsHeldSoundsAtTheConsolesOfThisNodeAtOnce(t *testing.T) {
+	h := apitest.New(t, apitest.Options{})
+	sounds := make(chan state.Alert, 4)
+	must[*sdk.Session](t)(login(t, h, "dora").Open(t.Context(), -1, sdk.Handler{Sound: func(a state.Alert) { sounds <- a }}))
+	h.Record.Hold = true
+	id := sdk.NewID()
+	must[state.Alert](t)(login(t, h, "alice").Raise(t.Context(), id, wire.AlertRequest{Text: "溃口"}))
+	select {
+	case a := <-sounds:
+		if a.ID != id || a.Text != "溃口" || a.State != state.AlertRaised || a.By != "alice" {
+			t.Errorf("%+v", a)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("nobody heard it")
+	}
+}

@@ -39,8 +39,8 @@ export const useAlerts = defineStore('alerts', () => {
     const place = await locate()
     for (;;) {
       try {
-        const a = await post<Alert>('/alerts', { ...(group ? { group } : {}), ...place }, mine.id)
-        if (a) record.alerts.set(a.id, a)
+        const a = await post<Alert & { held?: boolean }>('/alerts', { ...(group ? { group } : {}), ...place }, mine.id)
+        if (a && !a.held) record.alerts.set(a.id, a)
         raising.value = undefined
         return
       } catch (err) {
@@ -52,7 +52,11 @@ export const useAlerts = defineStore('alerts', () => {
     }
   }
 
-  link.on('sound', (m) => { sounding.add(typeof m.alert === 'string' ? m.alert : String((m.alert as Alert | undefined)?.id ?? '')) })
+  link.on('sound', (m) => {
+    const a = typeof m.alert === 'string' ? undefined : m.alert as Alert | undefined
+    if (a && !record.alerts.has(a.id)) record.alerts.set(a.id, a) // it is held at this node: its event comes when there is a quorum
+    sounding.add(a?.id ?? String(m.alert ?? ''))
+  })
   record.watch((ev) => {
     if (ev.type !== 'alert' || ev.gone) return
     const a = ev.data as Alert
