@@ -83,7 +83,7 @@ func (r *Roamer) Run(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			if reason := fusion.ReasonOf(move.Why); reason == "revoked" || reason == "logged_out" {
+			if letGo(move.Why) {
 				return move.Why
 			}
 			continue
@@ -156,6 +156,12 @@ func (r *Roamer) after() int64 {
 	return r.last
 }
 
+// letGo reports whether the site has ended the log-in: no node lets the client in any more.
+func letGo(why error) bool {
+	reason := fusion.ReasonOf(why)
+	return reason == "revoked" || reason == "logged_out"
+}
+
 // stay is at a node until the session ends, and gives the move that begins then.
 func (r *Roamer) stay(ctx context.Context, s *Session, move Move) Move {
 	ctx, cancel := context.WithCancel(ctx)
@@ -178,7 +184,9 @@ func (r *Roamer) stay(ctx context.Context, s *Session, move Move) Move {
 	if why == nil {
 		why = fusion.E(fusion.CutOff, "unreachable", "the session was closed")
 	}
-	r.c.leave(s.node)
+	if !letGo(why) { // a log-out is answered by the node that is there
+		r.c.leave(s.node)
+	}
 	return Move{From: s.node.url, Why: why}
 }
 
