@@ -139,7 +139,11 @@ func (s *site) dial(from string) Dial {
 		case <-s.ctx.Done():
 			return nil, s.ctx.Err()
 		}
-		s.nodes[i].conns = append(s.nodes[i].conns, here, there)
+		for _, n := range s.nodes {
+			if n.id == from || n.id == to {
+				n.conns = append(n.conns, here, there)
+			}
+		}
 		return here, nil
 	}
 }
