@@ -190,12 +190,14 @@ func (l *life) part(n *townNode) {
 		n.in <- func() { n.x.Down(o.name) }
 		o.in <- func() { o.x.Down(n.name) }
 	}
-	n.in <- func() { n.x.Arbitrate(talk.Arbiter{Node: n.name, Term: l.term, Island: true}) }
+	alone := talk.Arbiter{Node: n.name, Term: l.term, Island: true}
+	n.in <- func() { n.x.Arbitrate(alone) }
 	if n.name == l.leads {
 		l.leads, l.term = others[0].name, l.term+1
-		for _, o := range others {
-			o.in <- func() { o.x.Arbitrate(talk.Arbiter{Node: l.leads, Term: l.term}) }
-		}
+	}
+	next := talk.Arbiter{Node: l.leads, Term: l.term}
+	for _, o := range others {
+		o.in <- func() { o.x.Arbitrate(next) }
 	}
 	settle()
 	for i := range l.units {
@@ -209,7 +211,7 @@ func (l *life) part(n *townNode) {
 		n.in <- func() { n.x.Up(o.name) }
 		o.in <- func() { o.x.Up(n.name) }
 	}
-	n.in <- func() { n.x.Arbitrate(talk.Arbiter{Node: l.leads, Term: l.term}) }
+	n.in <- func() { n.x.Arbitrate(next) }
 	settle()
 }
 
