@@ -8,12 +8,7 @@ import (
 // table lists every call of the API. openapi.yaml describes the same ones: a test compares them.
 func (s *Server) table() []route {
 	v1 := "/api/v1"
-	routes := []route{
-		{method: "GET", path: "/healthz", serve: s.healthz},
-		{method: "GET", path: "/readyz", serve: s.readyz},
-		{method: "GET", path: "/metrics", serve: s.metrics},
-		{method: "GET", path: "/openapi.yaml", serve: s.describe},
-
+	routes := append(s.plain(), []route{
 		{method: "POST", path: v1 + "/login", limit: 4 << 10, serve: s.login},
 		{method: "POST", path: v1 + "/logout", guard: loggedIn, limit: 1 << 10, serve: s.logout},
 		{method: "GET", path: v1 + "/me", guard: loggedIn, serve: s.whoAmI},
@@ -82,9 +77,19 @@ func (s *Server) table() []route {
 		{method: "GET", path: v1 + "/status", guard: settled, right: identity.SeeStatus, serve: s.getStatus},
 		{method: "GET", path: v1 + "/nodes", guard: settled, right: identity.SeeStatus, serve: s.listNodes},
 		{method: "GET", path: v1 + "/ws", guard: settled, timeout: -1, serve: s.socket},
-	}
+	}...)
 	for _, d := range deeds() {
 		routes = append(routes, route{method: "POST", path: v1 + "/calls/{id}/" + d.name, guard: settled, limit: 1 << 10, serve: s.actOnCall(d)})
 	}
 	return routes
+}
+
+// plain are the routes outside the API's own path, for supervisors and machines.
+func (s *Server) plain() []route {
+	return []route{
+		{method: "GET", path: "/healthz", serve: s.healthz},
+		{method: "GET", path: "/readyz", serve: s.readyz},
+		{method: "GET", path: "/metrics", serve: s.metrics},
+		{method: "GET", path: "/openapi.yaml", serve: s.describe},
+	}
 }
