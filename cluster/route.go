@@ -83,30 +83,27 @@ func (n *Node) route(ctx context.Context, data []byte, hold time.Duration) (res 
 	})
 	switch {
 	case err != nil || here:
-	case res.Seq > 0:
-		n.events.reach(ctx, res.Seq, ownLimit)
-	case res.Reason == "":
-		n.catchUpWithLeader(ctx)
+	case res.Seq > 0 && !n.events.reach(ctx, res.Seq, ownLimit), res.Seq == 0 && res.Reason == "" && !n.catchUpWithLeader(ctx):
+		err = fusion.E(fusion.Busy, "behind", "it is committed, but this node does not have it yet: ask again under the same request ID")
 	}
 	return res, err
 }
 
 // catchUpWithLeader waits, for as long as ownLimit, until this node has what the leader has now: a command that changed nothing names no event, and
 // what made it change nothing may not have come here yet.
-func (n *Node) catchUpWithLeader(ctx context.Context) {
+func (n *Node) catchUpWithLeader(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, ownLimit)
 	defer cancel()
-	if index, err := n.current(ctx); err == nil {
-		_ = n.fsm.reach(ctx, index) // it is committed all the same
-	}
+	index, err := n.current(ctx)
+	return err == nil && n.fsm.reach(ctx, index) == nil
 }
 
-// ownLimit is how long who proposed by this node waits until this node has it too: after it a node that is far behind answers
-// all the same, as it is committed.
+// ownLimit is how long who proposed by this node waits until this node has it too. A node that is further behind does not answer: what it would
+// show is from before.
 const ownLimit = 2 * time.Second
 
 // reach waits until an event was posted: who has changed something finds it here afterwards.
-func (b *board) reach(ctx context.Context, seq uint64, limit time.Duration) {
+func (b *board) reach(ctx context.Context, seq uint64, limit time.Duration) bool {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for {
@@ -114,14 +111,14 @@ func (b *board) reach(ctx context.Context, seq uint64, limit time.Duration) {
 		last, changed := b.last, b.changed
 		b.mu.Unlock()
 		if last >= seq {
-			return
+			return true
 		}
 		select {
 		case <-changed:
 		case <-timer.C:
-			return
+			return false
 		case <-ctx.Done():
-			return
+			return false
 		}
 	}
 }
