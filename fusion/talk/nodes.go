@@ -39,7 +39,6 @@ type site struct {
 	arbiter Arbiter
 	up      []string
 	settled time.Time // until then floors that are made wait for what other nodes carry
-	turns   uint64    // counts the grants of this arbiter
 	shown   map[fusion.Talk]shownState
 	resync  *time.Timer
 
@@ -108,7 +107,6 @@ func (x *Exchange) Arbitrate(a Arbiter) {
 
 // takeOver makes this node the arbiter: of its own seats at once, of the others' when they have told what they have.
 func (x *Exchange) takeOver(a Arbiter) {
-	x.site.turns = 0
 	x.site.settled = time.Now().Add(floorConfig(0, GroupConfig{}).Settle)
 	for t, s := range x.site.shown {
 		if len(s.State.Alarms) > 0 {

@@ -67,8 +67,8 @@ func TestAShortRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What the floor did is for the drill to judge, which runs longer and fails by it: a new arbiter grants 200 ms after it has taken over, and on a machine that
-	// is busy a node may need longer to say what it carries. Then two are heard until that is settled.
+	// The floor is not held to account here: run chaos does that. One of the runs of this test found two who had the floor of a group for 350 ms, on nodes that
+	// had not been harmed. That is a defect whose cause is not known; until it is mended, this only says what it saw.
 	if r.Floor != nil {
 		t.Logf("the floor: %v", r.Floor)
 		r.Floor = nil
